@@ -1,0 +1,90 @@
+"""Probability distributions of biochemical reaction networks, exactly, with a proven bound on the error.
+
+>>> import fsp
+>>> network = fsp.gallery.toggle_switch()
+>>> result = fsp.solve_transient(network, times=[1.0], tolerance=1e-6)
+>>> result[-1].error_bound <= 1e-6
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fsp.errors import (
+    ArgumentError,
+    ExplosionError,
+    ExpressionError,
+    FSPError,
+    ModelError,
+    PropensityError,
+    SolverError,
+    StateSpaceLimitError,
+    ToleranceError,
+    UnsupportedError,
+)
+
+if TYPE_CHECKING:
+    from fsp.distribution import Distribution
+    from fsp.interval import Interval
+    from fsp.ledger import Ledger
+    from fsp.model import gallery
+    from fsp.model.loader import load_model
+    from fsp.model.network import Reaction, ReactionNetwork
+    from fsp.results import TransientResult, load_result
+    from fsp.solve import solve_transient
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentError",
+    "Distribution",
+    "ExplosionError",
+    "ExpressionError",
+    "FSPError",
+    "Interval",
+    "Ledger",
+    "ModelError",
+    "PropensityError",
+    "Reaction",
+    "ReactionNetwork",
+    "SolverError",
+    "StateSpaceLimitError",
+    "ToleranceError",
+    "TransientResult",
+    "UnsupportedError",
+    "__version__",
+    "gallery",
+    "load_model",
+    "load_result",
+    "solve_transient",
+]
+
+#: Where the names live that are imported when they are first used, so that ``import fsp`` is quick.
+_LAZY = {
+    "Distribution": "fsp.distribution",
+    "Interval": "fsp.interval",
+    "Ledger": "fsp.ledger",
+    "Reaction": "fsp.model.network",
+    "ReactionNetwork": "fsp.model.network",
+    "TransientResult": "fsp.results",
+    "load_model": "fsp.model.loader",
+    "load_result": "fsp.results",
+    "solve_transient": "fsp.solve",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "gallery":
+        return import_module("fsp.model.gallery")
+    if name in _LAZY:
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    message = f"module 'fsp' has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

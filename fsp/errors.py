@@ -1,0 +1,70 @@
+"""The errors of the package: each says what is wrong, where, what was expected and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "ArgumentError",
+    "ExplosionError",
+    "ExpressionError",
+    "FSPError",
+    "ModelError",
+    "PropensityError",
+    "SolverError",
+    "StateSpaceLimitError",
+    "ToleranceError",
+    "UnsupportedError",
+]
+
+
+class FSPError(Exception):
+    """Base class of every error that the package raises on purpose."""
+
+
+class ArgumentError(FSPError, ValueError):
+    """An argument of a function or an option of a command is out of its range."""
+
+
+class ModelError(FSPError, ValueError):
+    """A network is not well formed."""
+
+
+class ExpressionError(ModelError):
+    """A mathematical expression cannot be read, or uses a name or a function that is not known."""
+
+
+class UnsupportedError(ModelError):
+    """A model file holds something that the package does not support."""
+
+
+class PropensityError(ModelError):
+    """A propensity is negative or not finite at a state, or would make a count negative."""
+
+
+class SolverError(FSPError, RuntimeError):
+    """A solver stopped early; ``result`` is what it had finished, or ``None``.
+
+    Parameters
+    ----------
+    message : str
+        What happened, and what to do.
+    result : object, optional
+        The best result up to the stop, with its own (larger) error bound.
+    """
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class StateSpaceLimitError(SolverError):
+    """The state set would outgrow ``max_states`` or ``memory_limit``."""
+
+
+class ToleranceError(SolverError):
+    """The requested tolerance cannot be reached."""
+
+
+class ExplosionError(SolverError):
+    """The network seems to reach infinitely many molecules in finite time."""

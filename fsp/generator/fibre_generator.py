@@ -1,0 +1,350 @@
+"""`FibreGenerator`: the generator of the truncated chain, applied without being stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fsp.errors import ArgumentError, PropensityError
+from fsp.generator import kernels, segments
+from fsp.generator.series import power_series
+from fsp.generator.tables import EVALUATION_ERROR, FactorTables
+from fsp.generator.threads import split_evenly, run_threads, threads_for
+from fsp.statespace.fibres import FibreSet
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from scipy.sparse.linalg import LinearOperator
+
+__all__ = ["Boundary", "FibreGenerator"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def _diagonal_parts(  # type: ignore[no-untyped-def]
+    prefix, first, length, offset, const, pointer, base, stride, along_base, along_stride, pure, tables,
+    t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction,
+):  # fmt: skip
+    """Exit rates that do not vary along a fibre, and the table segments with the others added as negative ones."""
+    n = first.size
+    fibre_exit = np.zeros(n, np.float64)
+    mixed = 0
+    for r in range(const.size):
+        if along_base[r] != segments.NO_TABLE and not pure[r]:
+            mixed += 1
+    size = t_ptr[n] + mixed * n
+    ptr = np.zeros(n + 1, np.int64)
+    lo = np.empty(size, np.int64)
+    hi = np.empty(size, np.int64)
+    source = np.empty(size, np.int64)
+    c = np.empty(size, np.float64)
+    table = np.empty(size, np.int64)
+    reaction = np.empty(size, np.int64)
+    m = 0
+    for f in range(n):
+        for k in range(t_ptr[f], t_ptr[f + 1]):
+            lo[m] = t_lo[k]
+            hi[m] = t_hi[k]
+            source[m] = t_source[k]
+            c[m] = t_c[k]
+            table[m] = t_table[k]
+            reaction[m] = t_reaction[k]
+            m += 1
+        for r in range(const.size):
+            if along_base[r] != segments.NO_TABLE and pure[r]:
+                continue
+            rate = segments.coefficient(r, prefix[f], const, pointer, base, stride, tables)
+            if along_base[r] == segments.NO_TABLE:
+                fibre_exit[f] += rate
+            elif rate != 0.0 and not np.isnan(rate):
+                lo[m] = 0
+                hi[m] = length[f]
+                source[m] = offset[f]
+                c[m] = -rate
+                table[m] = segments.table_start(r, prefix[f], along_base, along_stride) + first[f]
+                reaction[m] = r
+                m += 1
+        ptr[f + 1] = m
+    return fibre_exit, ptr, lo[:m], hi[:m], source[:m], c[:m], table[:m], reaction[:m]
+
+
+@njit(cache=True, nogil=True)
+def _triplets(ptr, lo, hi, source, c, table, reaction, offset, tables, plain, rows, columns, values, kinds):  # type: ignore[no-untyped-def]
+    """Write the segments as (row, column, value) triplets."""
+    m = 0
+    for f in range(offset.size - 1):
+        for k in range(ptr[f], ptr[f + 1]):
+            for i in range(lo[k], hi[k]):
+                rows[m] = offset[f] + i
+                columns[m] = source[k] + i
+                values[m] = c[k] if plain else c[k] * tables[table[k] + i]
+                kinds[m] = reaction[k]
+                m += 1
+    return m
+
+
+class Boundary:
+    """The segments through which probability leaves the state set.
+
+    Attributes
+    ----------
+    reaction : ndarray of int64
+        The reaction of the network that leaves.
+    fibre, lo, hi : ndarray of int64
+        The states: counts ``lo <= v < hi`` along the fibre.
+    start, stop : ndarray of int64
+        The same states by position.
+    """
+
+    def __init__(self, local: IntArray, fibre: IntArray, lo: IntArray, hi: IntArray, c: FloatArray,
+                 table: IntArray, space: FibreSet, reactions: IntArray) -> None:  # fmt: skip
+        self.local = local
+        self.reaction = reactions[local]
+        self.fibre, self.lo, self.hi, self.c = fibre, lo, hi, c
+        self.start = space.offset[fibre] + lo - space.first[fibre]
+        self.stop = self.start + hi - lo
+        self.table = np.where(table != segments.NO_TABLE, table + lo, -1)
+
+    @property
+    def n_segments(self) -> int:
+        """The number of segments."""
+        return int(self.local.size)
+
+
+class FibreGenerator:
+    """The generator ``A`` of the chain on a state set: ``dp/dt = A p``, with outflow from the set lost.
+
+    Columns of ``A`` and the outflow rates sum to zero. Products stream through the vector fibre by fibre; only numbers
+    per fibre and reaction are stored.
+
+    Parameters
+    ----------
+    tables : FactorTables
+        Tables of the propensities; extended if the set reaches beyond them.
+    space : FibreSet
+        The states.
+    threads : int, optional
+        Largest number of threads; fewer are used where they do not pay.
+
+    Raises
+    ------
+    PropensityError
+        If a propensity is negative, not finite, or would make a count negative at a state of the set.
+
+    Notes
+    -----
+    Building costs O(n_fibres * n_reactions), a product O(n_states * n_reactions).
+    """
+
+    kind = "matrix-free"
+
+    def __init__(self, tables: FactorTables, space: FibreSet, *, threads: int | None = None) -> None:
+        self.factors = tables
+        self.space = space
+        tables.cover(*space.box())
+        self.reactions = tables.reactions
+        self.tables = tables.tables
+        self._lists = (tables.const, tables.factor_pointer, tables.factor_base, tables.factor_stride,
+                       tables.along_base, tables.along_stride)  # fmt: skip
+        fibres = (space.prefix, space.first, space.length, space.offset)
+        common = (*fibres, tables.shifts, *self._lists, tables.flagged, tables.tables)
+        plain = segments.inflow_segments(*common, False)
+        self._check(plain[-1])
+        along = segments.inflow_segments(*common, True)
+        self._check(along[-1])
+        c = space.coordinates
+        edge = segments.boundary_segments(*common, c.offset, c.matrix)
+        self._check(edge[-1])
+        self.boundary = Boundary(edge[0], edge[1], edge[2], edge[3], edge[4], edge[5], space, tables.reactions)
+        s_ptr, s_lo, s_hi, s_source, s_c, _, s_reaction, _ = plain
+        t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction, _ = along
+        self.fibre_exit, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction = _diagonal_parts(
+            *fibres, *self._lists, tables.pure, tables.tables, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction
+        )
+        self._s = (s_ptr, s_lo, s_hi, s_source, s_c)
+        self._t = (t_ptr, t_lo, t_hi, t_source, t_c, t_table)
+        self._s_reaction, self._t_reaction = s_reaction, t_reaction
+        self._fuse = kernels.fuse_ranges(space.length, s_ptr, s_lo, s_hi, t_ptr, t_lo, t_hi)
+        self._diagonal = (space.first, space.offset, self.fibre_exit, tables.diagonal_base, self.tables)
+        self.threads = threads_for(space.n_states, threads)
+        self._cuts = split_evenly(space.offset, self.threads)
+
+    def _check(self, error: IntArray) -> None:
+        code, local, fibre, v = (int(e) for e in error)
+        if code == 0:
+            return
+        space = self.space
+        reduced = np.append(space.prefix[fibre], v)[None, :]
+        counts = space.coordinates.to_counts(reduced)
+        network = self.factors.network
+        network.evaluate_propensities(counts)  # raises with the reaction, the state and the value
+        reaction = network.reactions[self.reactions[local]]
+        state = dict(zip(space.species_names, counts[0].tolist(), strict=True))
+        message = f"the propensity of reaction {reaction.name} is not a finite number >= 0 at the state {state}"
+        raise PropensityError(message)
+
+    @property
+    def n_states(self) -> int:
+        """The number of states."""
+        return self.space.n_states
+
+    @property
+    def n_terms(self) -> int:
+        """Most terms that are added up in one row."""
+        return 1 + len(self.reactions) + int((~self.factors.pure & (self.factors.along_base != segments.NO_TABLE)).sum())
+
+    @property
+    def product_error(self) -> float:
+        """Bound on the 1-norm error of one uniformised product on a vector of mass one, from rounding.
+
+        A propensity carries the error of its tables and of their products; its flow is added to one row and taken
+        from another; a row adds up ``n_terms`` numbers, all non-negative. Higham (2002), Accuracy and Stability of
+        Numerical Algorithms, section 3.1.
+        """
+        u = 2.0**-53
+        propensity = self.factors.n_tables * (EVALUATION_ERROR + u)
+        return 2.0 * propensity + (3.0 * self.n_terms + 8.0) * u
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the generator, without the state set and the vectors."""
+        arrays = [*self._s, *self._t, *self._fuse, self._s_reaction, self._t_reaction, self.fibre_exit, self.tables]
+        return sum(a.nbytes for a in arrays)
+
+    def product(
+        self, x: FloatArray, out: FloatArray, alpha: float, beta: float,
+        weight: float = 0.0, total: FloatArray | None = None,
+    ) -> None:  # fmt: skip
+        """Set ``out = alpha x + beta A x``, then add ``weight * out`` to ``total``."""
+        space = self.space
+        arguments = (x, out, alpha, beta, weight, out if total is None else total, *self._diagonal, *self._fuse,
+                     *self._s, *self._t)  # fmt: skip
+        if self.threads == 1:
+            kernels.product(0, space.n_fibres, *arguments)
+        else:
+            run_threads(kernels.product, self._cuts, arguments)
+
+    def _vector(self, x: Any) -> FloatArray:
+        vector = np.ascontiguousarray(x, dtype=np.float64)
+        if vector.shape != (self.n_states,):
+            message = f"the vector has shape {vector.shape}; the generator acts on {self.n_states} states"
+            raise ArgumentError(message)
+        return vector
+
+    def apply(self, x: Any, out: FloatArray | None = None) -> FloatArray:
+        """Return ``A x``: the time derivative of the probabilities ``x``."""
+        x = self._vector(x)
+        out = np.empty_like(x) if out is None else out
+        self.product(x, out, 0.0, 1.0)
+        return out
+
+    def apply_transpose(self, z: Any) -> FloatArray:
+        """Return ``A' z``: the backward operator, for expectations as functions of the initial state."""
+        z = self._vector(z)
+        out = np.empty_like(z)
+        kernels.add_transpose(z, out, 0.0, 1.0, *self._diagonal, *self._s, *self._t)
+        return out
+
+    def exit_rates(self) -> FloatArray:
+        """Return the total propensity of each state, outflow from the set included."""
+        out = np.empty(self.n_states)
+        kernels.exit_rates(0, self.space.n_fibres, out, *self._diagonal, *self._t)
+        return out
+
+    def max_exit_rate(self) -> float:
+        """Return the largest exit rate on the set."""
+        return float(kernels.max_exit_rate(*self._diagonal, *self._t))
+
+    def outflow(self, x: FloatArray, out: FloatArray | None = None) -> tuple[float, FloatArray]:
+        """Return the flow of probability out of the set (1/time): in total, and through each boundary segment."""
+        b = self.boundary
+        out = np.empty(b.n_segments) if out is None else out
+        total = kernels.boundary_outflow(x, b.start, b.stop, b.c, b.table, self.tables, out)
+        return float(total), out
+
+    def run_series(
+        self, v: FloatArray, scratch: FloatArray, total: FloatArray, k: int, weights: FloatArray, later: FloatArray,
+        rate: float, allowance: float,
+    ) -> tuple[int, float, bool, FloatArray]:  # fmt: skip
+        """Make the products of a uniformisation series until its end, or until the outflow passes ``allowance``.
+
+        Returns the number of products so far, the leaked probability, whether the last power is in ``scratch``, and
+        the loss through each boundary segment.
+        """
+        b = self.boundary
+        loss = np.zeros(b.n_segments)
+        leaked = 0.0
+        swapped = False
+        if self.threads == 1:
+            k, leaked, swapped = power_series(
+                v, scratch, total, k, weights, later, rate, allowance, b.start, b.stop, b.c, b.table, loss,
+                *self._diagonal, *self._fuse, *self._s, *self._t,
+            )  # fmt: skip
+            return int(k), float(leaked), bool(swapped), loss
+        while k < weights.size - 1:
+            flow, flows = self.outflow(v)
+            if flow * later[k + 1] > allowance:
+                break
+            felt = later[k + 1] / rate
+            leaked += flow * felt
+            loss += flows * felt
+            k += 1
+            self.product(v, scratch, 1.0, 1.0 / rate, weights[k], total)
+            v, scratch = scratch, v
+            swapped = not swapped
+        return k, leaked, swapped, loss
+
+    def outflow_rates(self) -> FloatArray:
+        """Return for each state the rate at which it leaves the set."""
+        rates = np.zeros(self.n_states)
+        b = self.boundary
+        for k in range(b.n_segments):
+            n = int(b.stop[k] - b.start[k])
+            slope = self.tables[b.table[k] : b.table[k] + n] if b.table[k] >= 0 else 1.0
+            rates[b.start[k] : b.stop[k]] += b.c[k] * slope
+        return rates
+
+    def triplets(self) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
+        """Return rows, columns, values and reactions of all off-diagonal entries."""
+        parts = []
+        for group, reaction, plain in ((self._s, self._s_reaction, True), (self._t, self._t_reaction, False)):
+            ptr, lo, hi, source, c = group[:5]
+            table = lo if plain else group[5]
+            size = int((hi - lo).sum())
+            rows, columns, kinds = (np.empty(size, np.int64) for _ in range(3))
+            values = np.empty(size)
+            _triplets(ptr, lo, hi, source, c, table, reaction, self.space.offset, self.tables, plain,
+                      rows, columns, values, kinds)  # fmt: skip
+            inflow = rows != columns
+            parts.append((rows[inflow], columns[inflow], values[inflow], kinds[inflow]))
+        rows, columns, values, kinds = (np.concatenate(p) for p in zip(*parts, strict=True))
+        return rows, columns, values, kinds
+
+    def to_scipy(self) -> sp.csr_array:
+        """Return the generator as a SciPy CSR array; O(n_states * n_reactions) memory."""
+        import scipy.sparse as sp
+
+        rows, columns, values, _ = self.triplets()
+        index = np.int32 if self.n_states < 2**31 else np.int64
+        everything = np.arange(self.n_states, dtype=index)
+        rows = np.concatenate([rows.astype(index), everything])
+        columns = np.concatenate([columns.astype(index), everything])
+        values = np.concatenate([values, -self.exit_rates()])
+        matrix = sp.coo_array((values, (rows, columns)), shape=(self.n_states, self.n_states)).tocsr()
+        matrix.sort_indices()
+        return matrix
+
+    def as_linear_operator(self) -> LinearOperator:
+        """Return the generator as a SciPy `LinearOperator` with its adjoint."""
+        from scipy.sparse.linalg import LinearOperator
+
+        n = self.n_states
+        return LinearOperator((n, n), matvec=self.apply, rmatvec=self.apply_transpose, dtype=np.float64)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.n_states:,} states, {len(self.reactions)} reactions, {self.kind})"

@@ -1,0 +1,196 @@
+"""Growing a state set along reactions: by reachability, and where probability flows out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fsp.errors import StateSpaceLimitError
+from fsp.generator import segments
+from fsp.generator.fibre_generator import FibreGenerator
+from fsp.generator.tables import FactorTables
+from fsp.statespace.constraints import Constraints
+from fsp.statespace.fibres import FibreSet
+
+__all__ = ["closure", "grow_outflow", "reachable"]
+
+IntArray = NDArray[np.int64]
+
+#: Intervals that one growth may produce before the limit on states is checked.
+MAX_INTERVALS = 2**24
+
+
+def _extend(
+    tables: FactorTables, space: FibreSet, constraints: Constraints, reach: int, todo: tuple[IntArray, ...],
+    max_states: int | None = None,
+) -> FibreSet:  # fmt: skip
+    """Return the set with the rays of ``reach`` firings from the intervals ``todo`` (reaction, prefix, lo, hi)."""
+    if not todo[0].size:
+        return space
+    matrix, limit = constraints.linear(space.coordinates)
+    while True:
+        prefix, first, last, hit = segments.grow_rays(
+            *todo, reach, tables.shifts, tables.const, tables.factor_pointer, tables.factor_base,
+            tables.factor_stride, tables.along_base, tables.along_stride, tables.tables, tables.low, tables.high,
+            matrix, limit, MAX_INTERVALS,
+        )  # fmt: skip
+        low, high = space.box()
+        if prefix.size or first.size:
+            low[:-1] = np.minimum(low[:-1], prefix.min(axis=0, initial=2**62))
+            high[:-1] = np.maximum(high[:-1], prefix.max(axis=0, initial=0))
+            low[-1] = min(low[-1], first.min(initial=2**62))
+            high[-1] = max(high[-1], last.max(initial=0) - 1)
+        step = np.abs(tables.shifts).max(axis=0, initial=0)
+        stretch = hit and _wider(tables, low, high, step, matrix, limit)
+        if not stretch:
+            break
+    if not first.size:
+        return space
+    if max_states is not None and int((last - first).max(initial=0)) > max_states:
+        message = f"the state set would exceed max_states = {max_states:,}"
+        raise StateSpaceLimitError(message)
+    union = FibreSet.from_intervals(
+        space.coordinates,
+        np.concatenate([space.prefix, prefix]),
+        np.concatenate([space.first, first]),
+        np.concatenate([space.first + space.length, last]),
+    )
+    if constraints.conditions:
+        fresh = FibreSet.from_intervals(space.coordinates, prefix, first, last)
+        union = space.union(constraints.restrict(fresh))
+    return union
+
+
+def _wider(
+    tables: FactorTables, low: IntArray, high: IntArray, step: IntArray, matrix: IntArray, limit: IntArray
+) -> bool:
+    """Let the tables reach beyond the rays that ended at their edge, as far as the constraints allow."""
+    upper = np.full(low.size, 2**62)
+    for row, bound in zip(matrix, limit, strict=True):
+        axes = np.flatnonzero(row)
+        if axes.size == 1 and row[axes[0]] > 0:
+            upper[axes[0]] = min(upper[axes[0]], bound // row[axes[0]])
+    return tables.cover(np.maximum(low - step, 0), np.minimum(high + step, np.maximum(upper, high)))
+
+
+def _boundary(tables: FactorTables, space: FibreSet) -> tuple[IntArray, ...]:
+    """Return the boundary segments (reaction, prefix, lo, hi) of a set."""
+    tables.cover(*space.box())
+    c = space.coordinates
+    reaction, fibre, lo, hi, _, _, error = segments.boundary_segments(
+        space.prefix, space.first, space.length, space.offset, tables.shifts, tables.const, tables.factor_pointer,
+        tables.factor_base, tables.factor_stride, tables.along_base, tables.along_stride, tables.flagged,
+        tables.tables, c.offset, c.matrix,
+    )  # fmt: skip
+    if error[0]:
+        FibreGenerator(tables, space)  # raises with the reaction and the state
+    return reaction, np.ascontiguousarray(space.prefix[fibre]), lo, hi
+
+
+def reachable(
+    tables: FactorTables, space: FibreSet, constraints: Constraints, steps: int, max_states: int | None = None
+) -> FibreSet:
+    """Return the states that ``steps`` firings can reach from a set, itself included.
+
+    A few states more may be included where a propensity has zeros in the middle of a fibre. O(steps * n_fibres).
+
+    Raises
+    ------
+    StateSpaceLimitError
+        If the set would hold more than ``max_states``.
+    """
+    for _ in range(steps):
+        larger = _extend(tables, space, constraints, 1, _boundary(tables, space))
+        if larger.n_states == space.n_states:
+            break
+        space = larger
+        _check_size(space, max_states)
+    return space
+
+
+def closure(tables: FactorTables, space: FibreSet, constraints: Constraints, max_states: int) -> FibreSet:
+    """Return all states that can be reached within the constraints.
+
+    Raises
+    ------
+    StateSpaceLimitError
+        If the set would hold more than ``max_states``.
+    """
+    reach = 1
+    while True:
+        larger = _extend(tables, space, constraints, reach, _boundary(tables, space), max_states)
+        if larger.n_states == space.n_states:
+            return space
+        space = larger
+        _check_size(space, max_states)
+        reach = min(2 * reach, 2**20)
+
+
+def _check_size(space: FibreSet, max_states: int | None) -> None:
+    if max_states is not None and space.n_states > max_states:
+        message = f"the state set would hold {space.n_states:,} states, more than max_states = {max_states:,}"
+        raise StateSpaceLimitError(message)
+
+
+@njit(cache=True, nogil=True)
+def _significant(x, start, stop, lo, c, table, tables, keep_below, out_lo, out_hi):  # type: ignore[no-untyped-def]
+    """Part of each boundary segment to grow from: all states but those whose flows together are below a bound.
+
+    A histogram of the flows by factors of two finds the largest threshold under which they add up to at most
+    ``keep_below``.
+    """
+    bins = np.zeros(2200, np.float64)
+    for k in range(start.size):
+        for i in range(start[k], stop[k]):
+            flow = c[k] * x[i]
+            if table[k] >= 0:
+                flow *= tables[table[k] + i - start[k]]
+            if flow > 0.0:
+                _, exponent = math.frexp(flow)
+                bins[exponent + 1100] += flow
+    below = 0.0
+    cut = 0
+    while cut < bins.size and below + bins[cut] <= keep_below:
+        below += bins[cut]
+        cut += 1
+    threshold = 0.0 if cut == 0 else 2.0 ** min(cut - 1 - 1100, 1023)
+    for k in range(start.size):
+        p = stop[k]
+        q = start[k]
+        for i in range(start[k], stop[k]):
+            flow = c[k] * x[i]
+            if table[k] >= 0:
+                flow *= tables[table[k] + i - start[k]]
+            if flow >= threshold and flow > 0.0:
+                p = min(p, i)
+                q = i + 1
+        out_lo[k] = lo[k] + p - start[k]
+        out_hi[k] = lo[k] + max(q, p) - start[k]
+
+
+def grow_outflow(
+    generator: FibreGenerator, x: NDArray[np.float64], constraints: Constraints, allowance: float, reach: int
+) -> FibreSet:
+    """Return a larger set: along the reactions that carry probability out, ``reach`` firings far.
+
+    Parameters
+    ----------
+    generator : FibreGenerator
+    x : ndarray
+        The probabilities.
+    constraints : Constraints
+    allowance : float
+        Outflow (1/time) that may remain: the smallest flows that together stay below it are not followed.
+    reach : int
+        How many firings of the reaction to add.
+    """
+    b = generator.boundary
+    lo, hi = np.empty(b.n_segments, np.int64), np.empty(b.n_segments, np.int64)
+    _significant(x, b.start, b.stop, b.lo, b.c, b.table, generator.tables, allowance, lo, hi)
+    chosen = np.flatnonzero(hi > lo)
+    prefix = np.ascontiguousarray(generator.space.prefix[b.fibre[chosen]])
+    todo = (b.local[chosen], prefix, lo[chosen], hi[chosen])
+    return _extend(generator.factors, generator.space, constraints, reach, todo)

@@ -1,0 +1,204 @@
+"""Factor tables: every propensity as a product of tabulated factors over few coordinates.
+
+A propensity that is a product of one-species factors needs one short table for each of them. What reads the fibre
+axis becomes one table with unit stride along the fibre; what does not is a number on each fibre. Tables are
+evaluated in extended precision and rounded once, so that an entry is off by about one unit in its last place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsp.errors import StateSpaceLimitError
+from fsp.generator.segments import NO_TABLE
+from fsp.statespace.coordinates import Coordinates
+
+if TYPE_CHECKING:
+    from fsp.model.network import ReactionNetwork
+    from fsp.model.propensity import Factor
+
+__all__ = ["EVALUATION_ERROR", "FactorTables"]
+
+#: Relative error allowed for one table entry: half a unit in the last place for the final rounding, and the error of
+#: the extended-precision evaluation; where ``long double`` is ``double`` (Windows, macOS on ARM) 16 units.
+EVALUATION_ERROR = 2.0**-53 * (1.01 if np.finfo(np.longdouble).nmant >= 63 else 16.0)
+
+#: Largest number of entries of one table that reads several coordinates.
+MAX_TABLE = 2**28
+
+
+@dataclass
+class _Group:
+    """Factors of one reaction that read the same axes."""
+
+    axes: tuple[int, ...]
+    factors: list[Factor]
+
+
+class FactorTables:
+    """Tables of all propensities of a network over a box of reduced coordinates.
+
+    Parameters
+    ----------
+    network : ReactionNetwork
+        Its propensities must not depend on time.
+    coordinates : Coordinates
+
+    Attributes
+    ----------
+    reactions : ndarray of int64
+        The reactions that change the reduced coordinates; the others do not act on the distribution.
+    tables : ndarray of float64
+        All tables behind one another. Entries where the propensity is negative, not finite or outside the lattice
+        are NaN: reaching one is an error.
+    """
+
+    def __init__(self, network: ReactionNetwork, coordinates: Coordinates) -> None:
+        self.network = network
+        self.coordinates = coordinates
+        self.reactions = np.flatnonzero((coordinates.shifts != 0).any(axis=1)).astype(np.int64)
+        self.shifts = np.ascontiguousarray(coordinates.shifts[self.reactions])
+        fibre_axis = coordinates.n_axes - 1
+        self._groups: list[list[_Group]] = []
+        self._constants: list[np.longdouble] = []
+        for r in self.reactions:
+            groups: dict[tuple[int, ...], _Group] = {}
+            constant = np.longdouble(1.0)
+            along: list[Factor] = []
+            for factor in network.propensities[r].factors:
+                axes = coordinates.reads(factor.species)
+                if fibre_axis in axes:
+                    along.append(factor)
+                elif axes:
+                    groups.setdefault(axes, _Group(axes, [])).factors.append(factor)
+                else:
+                    constant *= np.longdouble(factor.evaluate(self._fixed_counts(factor), dtype=np.longdouble))
+            found = list(groups.values())
+            if along:
+                axes = tuple(sorted({a for f in along for a in coordinates.reads(f.species)}))
+                found.append(_Group(axes, along))
+            self._groups.append(found)
+            self._constants.append(constant)
+        self.low = np.zeros(coordinates.n_axes, np.int64)
+        self.high = np.zeros(coordinates.n_axes, np.int64)  # exclusive
+        #: Roundings that enter one propensity: one for each table, and the products between them.
+        self.n_tables = max((len(groups) for groups in self._groups), default=0)
+
+    def _fixed_counts(self, factor: Factor) -> dict[str, NDArray[np.int64]]:
+        names = self.coordinates.species_names
+        return {s: self.coordinates.offset[names.index(s)] for s in factor.species}
+
+    def cover(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> bool:
+        """Make the tables reach from ``low`` to ``high`` (inclusive) on each axis; tell whether they were rebuilt."""
+        high = high + 1
+        if (low >= self.low).all() and (high <= self.high).all():
+            return False
+        fresh = not self.high.any()
+        pad = np.maximum((high - low) // 2, 16)
+        self.low = np.maximum(np.where(low < self.low, low - pad, low if fresh else self.low), 0)
+        self.high = np.where(high > self.high, high + pad, self.high)
+        self._build()
+        return True
+
+    def _build(self) -> None:
+        coordinates = self.coordinates
+        n_prefix = coordinates.n_axes - 1
+        pieces: list[NDArray[np.float64]] = []
+        size = 0
+        const: list[float] = []
+        pointer = [0]
+        bases: list[int] = []
+        strides: list[NDArray[np.int64]] = []
+        along_base: list[int] = []
+        along_stride: list[NDArray[np.int64]] = []
+        pure: list[bool] = []
+        flagged: list[bool] = []
+        width = int(self.high[-1] - self.low[-1])
+        diagonal = np.zeros(width, np.longdouble)
+        for groups, constant in zip(self._groups, self._constants, strict=True):
+            values = self._evaluate(groups)
+            if groups:
+                values[-1] = values[-1] * constant
+            const.append(1.0 if groups else float(constant))
+            along_base.append(NO_TABLE)
+            along_stride.append(np.zeros(n_prefix, np.int64))
+            pure.append(False)
+            flagged.append(False)
+            for group, value in zip(groups, values, strict=True):
+                table = value.astype(np.float64)
+                steps = np.zeros(coordinates.n_axes, np.int64)
+                for axis, step in zip(group.axes, table.strides, strict=True):
+                    steps[axis] = step // table.itemsize
+                base = size - int(steps @ self.low)
+                if n_prefix in group.axes:
+                    along_base[-1] = base
+                    along_stride[-1] = steps[:-1]
+                    pure[-1] = len(groups) == 1 and not steps[:-1].any()
+                    flagged[-1] = bool(np.isnan(table).any())
+                    if pure[-1]:
+                        diagonal = diagonal + value
+                else:
+                    bases.append(base)
+                    strides.append(steps[:-1])
+                pieces.append(table.ravel())
+                size += table.size
+            pointer.append(len(bases))
+        pieces.append(diagonal.astype(np.float64))
+        self.diagonal_base = size - int(self.low[-1])
+        self.tables = np.concatenate(pieces)
+        self.const = np.array(const)
+        self.factor_pointer = np.array(pointer, np.int64)
+        self.factor_base = np.array(bases, np.int64)
+        self.factor_stride = np.array(strides, np.int64).reshape(len(bases), n_prefix)
+        self.along_base = np.array(along_base, np.int64)
+        self.along_stride = np.array(along_stride, np.int64).reshape(len(along_base), n_prefix)
+        self.pure = np.array(pure, np.bool_)
+        self.flagged = np.array(flagged, np.bool_)
+
+    def _evaluate(self, groups: list[_Group]) -> list[NDArray[np.longdouble]]:
+        """Evaluate the groups on the box; negative or undefined entries become NaN."""
+        values = []
+        for group in groups:
+            shape = tuple(int(self.high[a] - self.low[a]) for a in group.axes)
+            if np.prod(shape, dtype=float) > MAX_TABLE:
+                names = [self.coordinates.species_names[self.coordinates.axes[a]] for a in group.axes]
+                message = (
+                    f"a propensity couples {', '.join(names)} over a box of {' x '.join(map(str, shape))} states and "
+                    "does not factor; bound these species with bounds=, or rewrite the propensity as a product"
+                )
+                raise StateSpaceLimitError(message)
+            grids = np.meshgrid(
+                *(np.arange(self.low[a], self.high[a]) for a in group.axes), indexing="ij", sparse=True
+            )
+            counts: dict[str, NDArray[np.int64]] = {}
+            valid = np.ones(shape, np.bool_)
+            for name in {s for f in group.factors for s in f.species}:
+                row = self.coordinates.species_names.index(name)
+                count = self.coordinates.offset[row]
+                for axis, grid in zip(group.axes, grids, strict=True):
+                    if self.coordinates.matrix[row, axis]:
+                        count = count + self.coordinates.matrix[row, axis] * grid
+                valid &= count >= 0
+                counts[name] = np.maximum(count, 0)
+            value = np.ones(shape, np.longdouble)
+            with np.errstate(all="ignore"):
+                for factor in group.factors:
+                    value = value * factor.evaluate(counts, dtype=np.longdouble)
+                rounded = value.astype(np.float64)
+            value[~(valid & np.isfinite(rounded))] = np.nan
+            values.append(value)
+        sign = np.longdouble(1.0)
+        for i, value in enumerate(values):  # a factor that is negative throughout, such as -k, is a sign
+            finite = value[np.isfinite(value)]
+            if finite.size and (finite <= 0).all() and (finite < 0).any():
+                values[i], sign = -value, -sign
+        if values and sign < 0:
+            values[-1] = -values[-1]
+        for value in values:
+            with np.errstate(invalid="ignore"):
+                value[value < 0] = np.nan
+        return values

@@ -1,0 +1,153 @@
+"""Initial laws: a state, a distribution, or independent laws of the species."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsp.distribution import Distribution
+from fsp.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from fsp.model.network import ReactionNetwork
+
+__all__ = ["InitialLaw", "read_initial"]
+
+#: A law that the user gives may miss or exceed one by this much; it is then taken as it is.
+_SLACK = 1e-9
+
+#: States that a product of species laws may have.
+_MOST_STATES = 20_000_000
+
+
+@dataclass(frozen=True)
+class InitialLaw:
+    """Probabilities of finitely many states.
+
+    Attributes
+    ----------
+    states : ndarray of int64, shape (n_states, n_species)
+    probabilities : ndarray of float64, shape (n_states,)
+    missing : float
+        Bound on the 1-norm distance to the law that is meant: the error bound of an earlier result.
+    certified : bool
+        Whether ``missing`` is proven.
+    """
+
+    states: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    missing: float = 0.0
+    certified: bool = True
+
+
+def read_initial(network: ReactionNetwork, initial: Any = None) -> InitialLaw:
+    """Return the initial law that the argument ``initial`` of the solvers describes.
+
+    Parameters
+    ----------
+    network : ReactionNetwork
+    initial : optional
+        ``None`` (the initial counts of the network); counts, ``{"U": 3}`` (others as in the network) or ``[3, 0]``;
+        a law ``{(3, 0): 0.5, (4, 0): 0.5}``; laws of single species, independent of one another,
+        ``{"U": {3: 0.5, 4: 0.5}, "V": [0.1, 0.9]}``; a `Distribution`, or a result, whose last distribution counts.
+
+    Raises
+    ------
+    ArgumentError
+        For unknown species, counts that are not integers >= 0, or probabilities that do not add up to one.
+    """
+    if initial is None:
+        return InitialLaw(network.initial_state[None, :].copy(), np.ones(1))
+    if not isinstance(initial, Distribution | Mapping) and hasattr(initial, "final"):
+        initial = initial.final
+    if isinstance(initial, Distribution):
+        return _from_distribution(network, initial)
+    if isinstance(initial, Mapping):
+        if initial and all(isinstance(key, tuple) for key in initial):
+            states = [_state(network, key) for key in initial]
+            return _checked(np.array(states, np.int64), np.array(list(initial.values()), dtype=float))
+        return _from_species(network, initial)
+    if isinstance(initial, Sequence | np.ndarray):
+        return InitialLaw(np.array([_state(network, initial)], np.int64), np.ones(1))
+    message = (
+        f"initial: cannot read {type(initial).__name__}; give counts by species, a dictionary of states and "
+        "probabilities, a Distribution, or a result"
+    )
+    raise ArgumentError(message)
+
+
+def _from_distribution(network: ReactionNetwork, law: Distribution) -> InitialLaw:
+    if set(law.species_names) != set(network.species_names):
+        message = (
+            f"initial: the distribution is over {', '.join(law.species_names)}, the network has "
+            f"{', '.join(network.species_names)}"
+        )
+        raise ArgumentError(message)
+    order = [law.species_names.index(name) for name in network.species_names]
+    keep = law.probabilities > 0.0
+    # Two-sided errors count twice: the stored entries may be above the truth as well as below it.
+    missing = law.error_bound
+    return InitialLaw(law.states[keep][:, order], np.array(law.probabilities[keep]), missing, law.certified)
+
+
+def _from_species(network: ReactionNetwork, laws: Mapping[Any, Any]) -> InitialLaw:
+    for name in laws:
+        if name not in network.species_names:
+            near = get_close_matches(str(name), network.species_names, 3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            message = f"initial: there is no species {name!r} (known: {', '.join(network.species_names)}){hint}"
+            raise ArgumentError(message)
+    supports: list[list[tuple[int, float]]] = []
+    for name, default in zip(network.species_names, network.initial_state.tolist(), strict=True):
+        law = laws.get(name, default)
+        if isinstance(law, Mapping):
+            pairs = [(_count(name, n), float(q)) for n, q in law.items()]
+        elif isinstance(law, Sequence | np.ndarray) and not isinstance(law, str):
+            pairs = [(n, float(q)) for n, q in enumerate(law)]
+        else:
+            pairs = [(_count(name, law), 1.0)]
+        supports.append([pair for pair in pairs if pair[1] != 0.0])
+    size = math.prod(len(s) for s in supports)
+    if size > _MOST_STATES:
+        message = f"initial: the product of the species laws has {size:,} states, more than {_MOST_STATES:,}"
+        raise ArgumentError(message)
+    states = np.array(list(product(*([n for n, _ in s] for s in supports))), np.int64)
+    weights = np.ones(1)
+    for support in supports:
+        weights = np.multiply.outer(weights, [q for _, q in support]).ravel()
+    return _checked(states.reshape(-1, network.n_species), weights)
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        message = f"initial: the count of {name} must be an integer >= 0, not {value!r}"
+        raise ArgumentError(message)
+    if not (math.isfinite(value) and float(value).is_integer() and value >= 0):
+        message = f"initial: the count of {name} must be an integer >= 0, not {value!r}"
+        raise ArgumentError(message)
+    return int(value)
+
+
+def _state(network: ReactionNetwork, values: Any) -> list[int]:
+    if len(values) != network.n_species:
+        message = f"initial: a state has {network.n_species} counts ({', '.join(network.species_names)}), not {len(values)}"
+        raise ArgumentError(message)
+    return [_count(name, v) for name, v in zip(network.species_names, values, strict=True)]
+
+
+def _checked(states: NDArray[np.int64], p: NDArray[np.float64]) -> InitialLaw:
+    if not (np.isfinite(p) & (p >= 0.0)).all():
+        message = "initial: probabilities must be finite and not negative"
+        raise ArgumentError(message)
+    total = math.fsum(p)
+    if abs(total - 1.0) > _SLACK:
+        message = f"initial: the probabilities add up to {total!r} instead of 1"
+        raise ArgumentError(message)
+    return InitialLaw(states[p > 0.0], p[p > 0.0])

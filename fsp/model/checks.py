@@ -1,0 +1,65 @@
+"""Warnings about a network that show without enumerating its states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fsp.errors import PropensityError
+
+if TYPE_CHECKING:
+    from fsp.model.network import ReactionNetwork
+
+__all__ = ["find_warnings"]
+
+
+def find_warnings(network: ReactionNetwork) -> list[str]:
+    """Return what is unused, without effect, or likely to be refused later.
+
+    The propensities are tried at the initial state and at states with too few reactants; such a state need
+    not be reachable, so what is found there is a warning and no error.
+    """
+    warnings: list[str] = []
+    used = {name for p in network.propensities for name in p.parameters}
+    warnings.extend(f"parameter '{name}' is not used" for name in network.parameters if name not in used)
+    read = {name for p in network.propensities for name in p.species}
+    for i, name in enumerate(network.species_names):
+        if name not in read and not network.stoichiometry[:, i].any():
+            warnings.append(f"species '{name}' takes part in no reaction")
+    for reaction, change in zip(network.reactions, network.stoichiometry, strict=True):
+        if not change.any():
+            warnings.append(f"reaction '{reaction}' changes no count")
+    if network.depends_on_time:
+        return warnings
+    try:
+        network.evaluate_propensities(network.initial_state[np.newaxis])
+    except PropensityError as error:
+        warnings.append(f"at the initial state: {error}")
+    warnings.extend(_shortages(network))
+    return warnings
+
+
+def _shortages(network: ReactionNetwork) -> list[str]:
+    """Try each reaction where one of its reactants is missing."""
+    found = []
+    bounds = network.conservation_laws().upper_bounds
+    for reaction, change in zip(network.reactions, network.stoichiometry, strict=True):
+        for i in np.flatnonzero(change < 0):
+            name = network.species_names[i]
+            states = np.stack(
+                [network.initial_state, np.minimum(network.initial_state + 1, bounds).astype(np.int64)]
+            )
+            states = np.repeat(states, min(-int(change[i]), 4), axis=0)
+            states[:, i] = np.tile(np.arange(len(states) // 2), 2)
+            counts = dict(zip(network.species_names, states.T, strict=True))
+            values = reaction.propensity.evaluate(counts)
+            bad = np.flatnonzero(values > 0)
+            if len(bad):
+                state = dict(zip(network.species_names, states[bad[0]].tolist(), strict=True))
+                found.append(
+                    f"reaction '{reaction}' has the propensity {values[bad[0]]:g} at the state {state}, "
+                    f"where '{name}' does not suffice: if it is reachable, the model will be refused"
+                )
+                break
+    return found

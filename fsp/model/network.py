@@ -1,0 +1,414 @@
+"""Reaction networks: species with initial counts, parameters and reactions."""
+
+from __future__ import annotations
+
+import functools
+import math
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fsp.errors import ArgumentError, ModelError, PropensityError
+from fsp.model.conservation import ConservationLaws, find_conservation_laws
+from fsp.model.equations import Reaction, parse_equation
+from fsp.model.names import check_name, close_matches
+
+if TYPE_CHECKING:
+    from fsp.model.propensity import Propensity
+
+__all__ = ["ReactionNetwork"]
+
+_MAX_COUNT = 2**62
+
+
+class ReactionNetwork:
+    """A well-mixed reaction network: a Markov chain on counts of molecules.
+
+    Parameters
+    ----------
+    species : mapping from str to int
+        Initial counts; the order is that of every array with an axis for species.
+    reactions : sequence of str or Reaction
+        ``"A + 2 B -> C @ k"`` for mass action, with k times the number of ways to choose the reactants as
+        propensity (k A B (B - 1)/2), or ``"A -> B ; expression"`` for any propensity; a name may stand in
+        front, with a colon. An empty side is ``0``. Expressions: see
+        `fsp.model.expressions.parse_expression`.
+    parameters : mapping from str to float, optional
+        Values of the names that expressions use.
+    name, source, notes : str, optional
+        What the model is, where it comes from, what is known about it.
+
+    Attributes
+    ----------
+    species_names : tuple of str
+    initial_state : numpy.ndarray
+        (n_species,) integers.
+    parameters : mapping from str to float
+        Read-only.
+    reactions : tuple of Reaction
+    n_species, n_reactions : int
+    stoichiometry : numpy.ndarray
+        (n_reactions, n_species) integers: the change of the counts by each reaction.
+    reactants : numpy.ndarray
+        (n_reactions, n_species) integers: molecules on the left sides.
+    propensities : tuple of Propensity
+    depends_on_time : bool
+
+    Raises
+    ------
+    ModelError
+        If the network is not well formed; `fsp.errors.ExpressionError` for an expression,
+        `fsp.errors.PropensityError` for a negative rate constant of mass action.
+
+    Examples
+    --------
+    >>> net = ReactionNetwork(
+    ...     species={"M": 0, "P": 0},
+    ...     parameters={"k": 2.0, "g": 1.0},
+    ...     reactions=["0 -> M @ k", "M -> M + P ; 10*M", "M -> 0 @ g", "P -> 0 @ g"],
+    ... )
+    >>> net.stoichiometry.tolist()
+    [[1, 0], [0, 1], [-1, 0], [0, -1]]
+    >>> net.evaluate_propensities([[3, 1]]).tolist()
+    [[2.0, 30.0, 3.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        species: Mapping[str, int],
+        reactions: Sequence[str | Reaction],
+        parameters: Mapping[str, float] | None = None,
+        *,
+        name: str = "",
+        source: str = "",
+        notes: str = "",
+    ) -> None:
+        self.name = name
+        self.source = source
+        self.notes = notes
+        counts = _check_species(species)
+        self.parameters: Mapping[str, float] = MappingProxyType(_check_parameters(parameters or {}, counts))
+        self.species_names: tuple[str, ...] = tuple(counts)
+        self.initial_state: NDArray[np.int64] = _frozen(np.array(list(counts.values()), dtype=np.int64))
+        self.reactions: tuple[Reaction, ...] = self._read_reactions(reactions)
+        self.propensities: tuple[Propensity, ...] = tuple(r.propensity for r in self.reactions)
+        index = {name: i for i, name in enumerate(self.species_names)}
+        self.reactants: NDArray[np.int64] = _table([r.reactants for r in self.reactions], index)
+        products = _table([r.products for r in self.reactions], index)
+        self.stoichiometry: NDArray[np.int64] = _frozen(products - self.reactants)
+        self.depends_on_time: bool = any(p.depends_on_time for p in self.propensities)
+
+    @property
+    def n_species(self) -> int:
+        """Number of species."""
+        return len(self.species_names)
+
+    @property
+    def n_reactions(self) -> int:
+        """Number of reactions."""
+        return len(self.reactions)
+
+    def species_index(self, name: str) -> int:
+        """Return the position of a species.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such species, with close matches.
+        """
+        if name not in self.species_names:
+            message = f"unknown species '{name}'{close_matches(name, self.species_names)}"
+            raise ArgumentError(message)
+        return self.species_names.index(name)
+
+    @functools.cached_property
+    def _laws(self) -> ConservationLaws:
+        readers = [sum(name in p.species for p in self.propensities) for name in self.species_names]
+        return find_conservation_laws(
+            self.stoichiometry, self.initial_state, self.species_names, readers=readers
+        )
+
+    def conservation_laws(self) -> ConservationLaws:
+        """Return the conserved linear combinations of counts, in exact integer arithmetic."""
+        return self._laws
+
+    def with_parameters(self, **values: float) -> ReactionNetwork:
+        """Return the network with some parameters changed.
+
+        Raises
+        ------
+        ModelError
+            If a parameter is unknown or its value is not finite.
+        """
+        for name in values:
+            if name not in self.parameters:
+                message = f"unknown parameter '{name}'{close_matches(name, self.parameters)}"
+                raise ModelError(message)
+        return self._copy(self._counts(), {**self.parameters, **values})
+
+    def with_initial(self, **counts: int) -> ReactionNetwork:
+        """Return the network with some initial counts changed.
+
+        Raises
+        ------
+        ModelError
+            If a species is unknown or its count is not a non-negative integer.
+        """
+        for name in counts:
+            if name not in self.species_names:
+                message = f"unknown species '{name}'{close_matches(name, self.species_names)}"
+                raise ModelError(message)
+        return self._copy({**self._counts(), **counts}, self.parameters)
+
+    def evaluate_propensities(self, states: ArrayLike, time: float | None = None) -> NDArray[np.float64]:
+        """Return all propensities at the given states, checked.
+
+        Parameters
+        ----------
+        states : array_like of int
+            (n_states, n_species) non-negative counts.
+        time : float, optional
+            Needed when a propensity depends on time.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n_states, n_reactions) floats, in 1 / unit of time.
+
+        Raises
+        ------
+        PropensityError
+            If a propensity is negative or not finite, or positive where the reaction would make a count
+            negative; the message names the reaction, the state and the value.
+        ArgumentError
+            If the states have the wrong shape or a negative count.
+        """
+        counts = np.asarray(states)
+        if counts.ndim == 1:
+            counts = counts[np.newaxis]
+        if counts.ndim != 2 or counts.shape[1] != self.n_species or counts.dtype.kind not in "iu":
+            wanted = f"integers of shape (n_states, {self.n_species})"
+            message = f"states must be {wanted}, not {counts.dtype} of shape {counts.shape}"
+            raise ArgumentError(message)
+        counts = counts.astype(np.int64)
+        if counts.size and counts.min() < 0:
+            message = f"states must not be negative: {self._describe(counts[np.argmin(counts.min(axis=1))])}"
+            raise ArgumentError(message)
+        table = dict(zip(self.species_names, counts.T, strict=True))
+        result = np.empty((len(counts), self.n_reactions))
+        for r, propensity in enumerate(self.propensities):
+            needed = {name: table[name] for name in propensity.species} or {
+                self.species_names[0]: counts[:, 0]
+            }
+            result[:, r] = propensity.evaluate(needed, time=time)
+            self._check_values(r, counts, result[:, r])
+        return result
+
+    def check(self) -> list[str]:
+        """Return warnings: everything doubtful that shows without enumerating states.
+
+        Errors are raised when the network is built; a warning says what is unused, without effect, or likely
+        to be refused later (a propensity that is negative, undefined, or positive where a reactant is
+        missing).
+        """
+        from fsp.model.checks import find_warnings
+
+        return find_warnings(self)
+
+    def _read_reactions(self, reactions: Iterable[str | Reaction]) -> tuple[Reaction, ...]:
+        if isinstance(reactions, str) or not isinstance(reactions, Iterable):
+            message = 'reactions must be a list of texts or Reaction objects, such as ["A -> B @ k"]'
+            raise ModelError(message)
+        given = list(reactions)
+        if not given:
+            message = "the network has no reactions: give at least one, such as 'A -> 0 @ k'"
+            raise ModelError(message)
+        names: set[str] = set()
+        result = []
+        for i, item in enumerate(given):
+            default = f"R{i + 1}"
+            reaction = (
+                self._adopt(item, default) if isinstance(item, Reaction) else self._build(item, default)
+            )
+            if reaction.name in names:
+                message = f"two reactions are called '{reaction.name}': give each a name of its own"
+                raise ModelError(message)
+            names.add(reaction.name)
+            result.append(reaction)
+        return tuple(result)
+
+    def _build(self, text: str, default: str) -> Reaction:
+        from fsp.model.expressions import parse_expression
+        from fsp.model.propensity import Propensity, mass_action
+
+        equation = parse_equation(text, self.species_names, default)
+        what = f"{'rate constant' if equation.mass_action else 'propensity'} of reaction '{equation.name}'"
+        law = parse_expression(equation.law, self._symbols, what=what)
+        if equation.mass_action:
+            found = sorted(s.name for s in law.free_symbols if s.name in self.species_names)
+            if found:
+                message = (
+                    f"the {what}, '{equation.law}', reads the species '{found[0]}': "
+                    f"write '{equation.text} ; expression' for a propensity that is not mass action"
+                )
+                raise ModelError(message)
+            constant = Propensity(law, self.species_names, self.parameters)
+            if not constant.depends_on_time:
+                value = float(constant.evaluate({}))
+                if not (math.isfinite(value) and value >= 0):
+                    message = f"the {what} is {equation.law} = {value}: it must be finite and not negative"
+                    raise PropensityError(message)
+            law = mass_action(law, equation.reactants)
+        propensity = Propensity(law, self.species_names, self.parameters)
+        mark = "@" if equation.mass_action else ";"
+        return Reaction(
+            equation.name,
+            equation.text,
+            equation.reactants,
+            equation.products,
+            propensity,
+            f"{mark} {equation.law}",
+        )
+
+    @functools.cached_property
+    def _symbols(self) -> frozenset[str]:
+        return frozenset((*self.species_names, *self.parameters, "time"))
+
+    def _adopt(self, reaction: Reaction, default: str) -> Reaction:
+        for name, n in (*reaction.reactants.items(), *reaction.products.items()):
+            if name not in self.species_names:
+                message = (
+                    f"reaction '{reaction.name or default}': unknown species '{name}'"
+                    f"{close_matches(name, self.species_names)}"
+                )
+                raise ModelError(message)
+            if not isinstance(n, numbers.Integral) or n < 1:
+                message = (
+                    f"reaction '{reaction.name or default}': the coefficient of '{name}' is {n}, not a count"
+                )
+                raise ModelError(message)
+        propensity = reaction.propensity.bind(self.species_names, self.parameters)
+        return Reaction(
+            reaction.name or default,
+            reaction.text,
+            reaction.reactants,
+            reaction.products,
+            propensity,
+            reaction.law,
+        )
+
+    def _copy(self, counts: Mapping[str, int], parameters: Mapping[str, float]) -> ReactionNetwork:
+        reactions = [
+            r if not r.law.startswith("@") else f"{r.name}: {r.text} {r.law}" for r in self.reactions
+        ]
+        return ReactionNetwork(
+            counts, reactions, parameters, name=self.name, source=self.source, notes=self.notes
+        )
+
+    def _counts(self) -> dict[str, int]:
+        return dict(zip(self.species_names, self.initial_state.tolist(), strict=True))
+
+    def _describe(self, state: NDArray[np.int64]) -> dict[str, int]:
+        return dict(zip(self.species_names, np.asarray(state).tolist(), strict=True))
+
+    def _check_values(self, r: int, counts: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        bad = ~np.isfinite(values) | (values < 0)
+        reaction = self.reactions[r]
+        if bad.any():
+            i = int(np.argmax(bad))
+            kind = "negative" if values[i] < 0 and math.isfinite(values[i]) else "not finite"
+            message = (
+                f"the propensity of reaction '{reaction}' is {kind} at the state "
+                f"{self._describe(counts[i])}: {values[i]}"
+            )
+            raise PropensityError(message)
+        target = counts + self.stoichiometry[r]
+        bad = (values > 0) & (target < 0).any(axis=1)
+        if bad.any():
+            i = int(np.argmax(bad))
+            culprit = self.species_names[int(np.argmin(target[i]))]
+            message = (
+                f"the propensity of reaction '{reaction}' is {values[i]:g} at the state "
+                f"{self._describe(counts[i])}, where firing would make '{culprit}' negative: it must be "
+                "zero there"
+            )
+            raise PropensityError(message)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ReactionNetwork):
+            return NotImplemented
+        return (
+            self._counts() == other._counts()
+            and self.species_names == other.species_names
+            and dict(self.parameters) == dict(other.parameters)
+            and self.reactions == other.reactions
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.species_names, tuple(self.initial_state.tolist()), tuple(self.reactions)))
+
+    def __repr__(self) -> str:
+        title = f"ReactionNetwork '{self.name}'" if self.name else "ReactionNetwork"
+        lines = [f"{title}: {self.n_species} species, {self.n_reactions} reactions"]
+        lines.append("  species: " + ", ".join(f"{name} = {count}" for name, count in self._counts().items()))
+        if self.parameters:
+            lines.append("  parameters: " + ", ".join(f"{k} = {v:g}" for k, v in self.parameters.items()))
+        lines.extend(f"  {reaction}" for reaction in self.reactions)
+        return "\n".join(lines)
+
+
+def _check_species(species: Mapping[str, int]) -> dict[str, int]:
+    if not isinstance(species, Mapping):
+        message = 'species must be a mapping from names to initial counts, such as {"A": 10}'
+        raise ModelError(message)
+    if not species:
+        message = "the network has no species: give at least one with its initial count"
+        raise ModelError(message)
+    result: dict[str, int] = {}
+    for name, count in species.items():
+        check_name(name, "species")
+        whole = isinstance(count, numbers.Real) and not isinstance(count, bool) and math.isfinite(count)
+        if not whole or int(count) != count:
+            message = f"the initial count of species '{name}' is {count!r}: it must be a whole number"
+            raise ModelError(message)
+        if not 0 <= count < _MAX_COUNT:
+            message = (
+                f"the initial count of species '{name}' is {count}: it must not be negative, and below 2^62"
+            )
+            raise ModelError(message)
+        result[name] = int(count)
+    return result
+
+
+def _check_parameters(parameters: Mapping[str, float], species: Mapping[str, int]) -> dict[str, float]:
+    if not isinstance(parameters, Mapping):
+        message = 'parameters must be a mapping from names to numbers, such as {"k": 0.1}'
+        raise ModelError(message)
+    result: dict[str, float] = {}
+    for name, value in parameters.items():
+        check_name(name, "parameter")
+        if name in species:
+            message = f"'{name}' is the name of a species and of a parameter: rename one"
+            raise ModelError(message)
+        if not isinstance(value, numbers.Real) or isinstance(value, bool) or not math.isfinite(value):
+            message = f"parameter '{name}' is {value!r}: it must be a finite number"
+            raise ModelError(message)
+        result[name] = float(value)
+    return result
+
+
+def _table(sides: Sequence[Mapping[str, int]], index: Mapping[str, int]) -> NDArray[np.int64]:
+    table = np.zeros((len(sides), len(index)), dtype=np.int64)
+    for row, side in zip(table, sides, strict=True):
+        for name, n in side.items():
+            row[index[name]] = n
+    return _frozen(table)
+
+
+def _frozen(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,305 @@
+"""`solve_transient`: from a network and times to distributions with a bound on their error."""
+
+from __future__ import annotations
+
+import math
+import os
+import time as clock
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fsp.distribution import Distribution
+from fsp.errors import ArgumentError, FSPError, SolverError, UnsupportedError
+from fsp.initial import InitialLaw, read_initial
+from fsp.ledger import Ledger
+from fsp.progress import Progress
+from fsp.results import TransientResult
+from fsp.statespace.constraints import Bounds, Constraints
+from fsp.statespace.coordinates import Coordinates
+from fsp.statespace.fibres import FibreSet
+from fsp.transient.loop import AdaptiveLoop, Limits, Snapshot
+from fsp.transient.protocol import find_stepper
+
+if TYPE_CHECKING:
+    from fsp.interval import Interval
+    from fsp.model.network import ReactionNetwork
+    from fsp.moments import MomentBounds
+
+__all__ = ["solve_transient"]
+
+
+def solve_transient(
+    network: ReactionNetwork,
+    times: ArrayLike,
+    *,
+    tolerance: float = 1e-8,
+    initial: Any = None,
+    method: str = "auto",
+    bounds: Bounds | None = None,
+    max_states: int | None = None,
+    memory_limit: int | None = None,
+    threads: int | None = None,
+    progress: bool | None = None,
+) -> TransientResult:
+    """Solve the chemical master equation up to given times, with a proven bound on the error.
+
+    The distribution is computed on a finite set of states that follows the probability. Every entry is a lower bound
+    on the true probability, and the 1-norm of the error is at most ``error_bound <= tolerance``.
+
+    Parameters
+    ----------
+    network : ReactionNetwork
+        Rates must not depend on time.
+    times : array_like of float
+        Output times >= 0 in the time unit of the model, ascending; the initial law holds at time 0.
+    tolerance : float
+        Largest acceptable error bound, 1-norm.
+    initial : optional
+        Counts ``{"U": 3}``, a law ``{(3, 0): 0.5, (4, 0): 0.5}``, independent species laws
+        ``{"U": {3: 0.5, 4: 0.5}}``, a `Distribution`, or an earlier result (its end). By default the initial counts of
+        the network.
+    method : str
+        ``"auto"`` or the name of a stepper: ``"uniformisation"``.
+    bounds : dict, str, or a sequence of these, optional
+        Constraints on the states: ``{"U": 300}`` for largest counts, conditions such as ``"U*V <= 5000"``. If largest
+        counts and conservation laws bound every species, all states within them are kept, so that tails come out
+        with all their digits; what leaves them is booked as leaked.
+    max_states : int, optional
+        Largest number of states to hold at one time.
+    memory_limit : int, optional
+        Largest number of bytes to use; by default three quarters of the machine's memory.
+    threads : int, optional
+        Largest number of threads; by default ``FSP_NUM_THREADS`` or all cores. Small sets use one.
+    progress : bool, optional
+        Show a progress line; by default if the run is long and the standard error stream is a terminal.
+
+    Returns
+    -------
+    TransientResult
+        One `Distribution` for each time.
+
+    Raises
+    ------
+    ArgumentError
+        For times that are not ascending and >= 0, a tolerance outside (0, 1), an unknown method, ...
+    PropensityError
+        If a propensity is negative or not finite at a reachable state, or would make a count negative.
+    StateSpaceLimitError, ToleranceError, ExplosionError
+        If the answer cannot be had within the limits; ``error.result`` holds what was finished.
+    UnsupportedError
+        If a propensity depends on time.
+
+    Notes
+    -----
+    Uniformisation (Jensen 1953) on a moving window of states (Munsky and Khammash 2006, J. Chem. Phys. 124:044104;
+    Henzinger, Mateescu and Wolf 2009). Work is O(n_states * n_reactions * largest exit rate * time), memory about 40
+    bytes for each state.
+
+    Examples
+    --------
+    >>> import fsp
+    >>> network = fsp.ReactionNetwork({"X": 0}, ["0 -> X @ k", "X -> 0 @ d"], {"k": 10.0, "d": 1.0})
+    >>> result = fsp.solve_transient(network, times=[1.0, 5.0], tolerance=1e-8)
+    >>> result[-1].error_bound <= 1e-8, result[-1].certified
+    (True, True)
+    >>> round(result[-1].mean("X"), 6)  # 10 (1 - exp(-5))
+    9.932621
+    """
+    started = clock.perf_counter()
+    when = _read_times(times)
+    _check_number("tolerance", tolerance, 0.0, 1.0)
+    if max_states is not None and (isinstance(max_states, bool) or int(max_states) != max_states or max_states < 1):
+        message = f"max_states must be an integer >= 1, not {max_states!r}"
+        raise ArgumentError(message)
+    if memory_limit is not None and not memory_limit > 0:
+        message = f"memory_limit must be a number of bytes > 0, not {memory_limit!r}"
+        raise ArgumentError(message)
+    if network.depends_on_time:
+        names = [r.name for r in network.reactions if r.propensity.depends_on_time]
+        message = (
+            f"the propensity of {', '.join(names)} depends on time; time-dependent rates are not supported yet, so "
+            "replace `time` by a constant, or solve piece by piece with initial="
+        )
+        raise UnsupportedError(message)
+    name = "uniformisation" if method == "auto" else find_stepper(method).name
+    law = read_initial(network, initial)
+    network_then, coordinates = _coordinates(network, law)
+    constraints = Constraints(network_then, bounds)
+    space, p = _start(coordinates, law, constraints)
+    ledger = Ledger()
+    ledger.book("initial", law.missing)
+    fixed = constraints.is_box()
+    line = Progress(float(when[-1]), progress)
+    limits = Limits(max_states, int(memory_limit or _default_memory()))
+    loop = AdaptiveLoop(
+        network_then, space, p, constraints, find_stepper(name).load()(), float(tolerance), limits, ledger, fixed,
+        threads, line.update,
+    )  # fmt: skip
+    finished: list[Snapshot] = []
+    certified = law.certified
+    moments = _LazyMoments(network_then, when, law, coordinates)
+
+    def result(status: str) -> TransientResult:
+        n = len(finished)
+        distributions = [_distribution(s, certified, moments, i) for i, s in enumerate(finished)]
+        statistics = dict(loop.statistics, seconds=clock.perf_counter() - started)
+        explanation = _explain(name, method, fixed, loop)
+        return TransientResult(
+            network, when[:n], distributions, finished[-1].ledger if n else ledger, name, explanation, statistics, status,
+            float(tolerance),
+        )  # fmt: skip
+
+    try:
+        for snapshot in loop.run(when):
+            finished.append(snapshot)
+    except SolverError as error:
+        error.result = result(f"stopped: {error}")
+        raise
+    except MemoryError as error:
+        message = f"out of memory at time {loop.time:g} with {loop.space.n_states:,} states; set memory_limit= or bounds="
+        raise SolverError(message, result("stopped: out of memory")) from error
+    finally:
+        line.close()
+    return result("finished")
+
+
+def _read_times(times: ArrayLike) -> NDArray[np.float64]:
+    try:
+        when = np.atleast_1d(np.asarray(times, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        message = f"times must be numbers, not {times!r}"
+        raise ArgumentError(message) from error
+    if when.ndim != 1 or when.size == 0:
+        message = f"times must be a list of at least one number, not an array of shape {when.shape}"
+        raise ArgumentError(message)
+    if not np.isfinite(when).all() or when[0] < 0.0:
+        message = f"times must be finite and >= 0; got {when[~(np.isfinite(when) & (when >= 0))][0]!r}"
+        raise ArgumentError(message)
+    steps = np.diff(when)
+    if (steps <= 0.0).any():
+        i = int(np.argmax(steps <= 0.0))
+        message = f"times must be ascending without repeats; {when[i]!r} is followed by {when[i + 1]!r}"
+        raise ArgumentError(message)
+    return when
+
+
+def _check_number(name: str, value: Any, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low < value < high:
+        message = f"{name} must be a number between {low:g} and {high:g}, not {value!r}"
+        raise ArgumentError(message)
+
+
+def _default_memory() -> int:
+    """Three quarters of the machine's memory, where it can be told."""
+    try:
+        return int(0.75 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return 2**62
+
+
+def _coordinates(network: ReactionNetwork, law: InitialLaw) -> tuple[ReactionNetwork, Coordinates]:
+    """Return coordinates in which all initial states can be expressed, and the network with their totals."""
+    laws = network.conservation_laws()
+    totals = law.states @ laws.coefficients.T
+    if len(laws) and (totals != totals[0]).any():
+        return network, Coordinates.of(network, eliminate=False)
+    if len(laws) and (totals[0] != laws.totals).any():
+        network = network.with_initial(**dict(zip(network.species_names, law.states[0].tolist(), strict=True)))
+    return network, Coordinates.of(network)
+
+
+def _start(
+    coordinates: Coordinates, law: InitialLaw, constraints: Constraints
+) -> tuple[FibreSet, NDArray[np.float64]]:
+    bad = ~constraints.allowed(law.states)
+    if bad.any():
+        state = law.states[bad][0]
+        text = dict(zip(coordinates.species_names, state.tolist(), strict=True))
+        message = f"bounds: the initial state {text} violates {constraints.crossed(state)}"
+        raise ArgumentError(message)
+    space = FibreSet.from_states(coordinates, law.states)
+    p = np.zeros(space.n_states)
+    np.add.at(p, space.index(law.states), law.probabilities)
+    return space, p
+
+
+def _distribution(snapshot: Snapshot, certified: bool, moments: _LazyMoments, index: int) -> Distribution:
+    return Distribution(
+        snapshot.space,
+        snapshot.p,
+        error_bound=snapshot.ledger.total,
+        certified=certified,
+        time=snapshot.time,
+        moments=_MomentsAt(moments, index),
+        support_bounds=moments.support(),
+        ledger=snapshot.ledger,
+    )
+
+
+def _explain(name: str, method: str, fixed: bool, loop: AdaptiveLoop) -> str:
+    chosen = "chosen, because it is the method with a componentwise proof" if method == "auto" else "as requested"
+    how = (
+        "on all states within the bounds"
+        if fixed
+        else f"on a moving set of at most {int(loop.statistics.get('states_peak', 0)):,} states"
+    )
+    kind = getattr(getattr(loop, "generator", None), "kind", "matrix-free")
+    return f"{name} ({chosen}) {how}, {kind} products"
+
+
+class _LazyMoments:
+    """Moment enclosures at all output times, computed when the first one is asked for."""
+
+    def __init__(
+        self, network: ReactionNetwork, times: NDArray[np.float64], law: InitialLaw, coordinates: Coordinates
+    ) -> None:
+        self.network = network
+        self._times = times
+        self._law = law
+        self._same_totals = coordinates.n_axes < network.n_species or not len(network.conservation_laws())
+        self._found: Sequence[MomentBounds] | None = None
+
+    def support(self) -> dict[str, float]:
+        """Return the largest counts that conservation allows."""
+        if not self._same_totals:
+            return {}
+        bounds = self.network.conservation_laws().upper_bounds
+        return {n: float(b) for n, b in zip(self.network.species_names, bounds, strict=True) if math.isfinite(b)}
+
+    def at(self, index: int) -> MomentBounds:
+        if self._found is None:
+            from fsp.moments import InitialMoments, moment_bounds
+
+            law = self._law
+            exact = law.missing == 0.0 and law.states.shape[0] <= 100_000
+            moments = InitialMoments.from_probabilities(law.states, law.probabilities) if exact else None
+            support = self.support()
+            bounds = [support.get(name, math.inf) for name in self.network.species_names]
+            self._found = moment_bounds(self.network, [float(t) for t in self._times], moments, upper_bounds=bounds)
+        return self._found[index]
+
+
+class _MomentsAt:
+    """The enclosures at one output time, as a `Distribution` asks for them."""
+
+    def __init__(self, shared: _LazyMoments, index: int) -> None:
+        self._shared, self._index = shared, index
+
+    @property
+    def how(self) -> dict[str, str]:
+        return self._shared.at(self._index).how
+
+    def mean(self, species: str) -> Interval | None:
+        return self._shared.at(self._index).mean(species)
+
+    def second(self, species: str) -> Interval | None:
+        return self._shared.at(self._index).second(species)
+
+    def cross(self, a: str, b: str) -> Interval | None:
+        return self._shared.at(self._index).cross(a, b)
+
+    def tail(self, species: str, mass: float, power: int = 1) -> float:
+        return self._shared.at(self._index).tail(species, mass, power)

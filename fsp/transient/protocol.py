@@ -1,0 +1,128 @@
+"""What steppers see, what they offer, and the registry by which they are found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsp.errors import ArgumentError
+
+__all__ = ["STEPPERS", "Operator", "Progress", "Stepper", "StepperInfo", "find_stepper"]
+
+FloatArray = NDArray[np.float64]
+
+
+class Operator(Protocol):
+    """A generator as a stepper sees it: products with a (local) vector, and reductions.
+
+    Vectors are NumPy arrays; under MPI, or in a test that plays two ranks, the local part of one. What the operator
+    returns as a float is reduced over all parts, so that every part takes the same decisions.
+    """
+
+    @property
+    def product_error(self) -> float:
+        """Relative rounding error of one uniformised product."""
+        ...
+
+    def max_exit_rate(self) -> float:
+        """Return the largest exit rate."""
+        ...
+
+    def product(
+        self, x: FloatArray, out: FloatArray, alpha: float, beta: float,
+        weight: float = 0.0, total: FloatArray | None = None,
+    ) -> None:  # fmt: skip
+        """Set ``out = alpha x + beta A x``, then add ``weight * out`` to ``total``."""
+        ...
+
+    def outflow(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """Return the flow out of the set, in total and through each (local) boundary segment."""
+        ...
+
+
+class Progress(Enum):
+    """Why `Stepper.advance` came back."""
+
+    DONE = "done"
+    OUTFLOW = "the state set lets out more probability than is allowed"
+
+
+class Stepper(Protocol):
+    """Advances a vector by one time step, and lets the state set change on the way.
+
+    ``begin`` starts a step, ``advance`` works until the step is done or the outflow passes ``allowance`` (a
+    probability per unit of time); then the caller may enlarge the set and hand over the moved vectors with
+    ``replace``. ``finish`` returns the vector at the end; ``lost`` holds what the step is to book.
+    """
+
+    def begin(self, operator: Operator, p: FloatArray, duration: float, budget: float) -> None:
+        """Start from ``p``; the step may lose ``budget`` by its own approximations."""
+        ...
+
+    def advance(self, allowance: float) -> Progress:
+        """Work on."""
+        ...
+
+    @property
+    def current(self) -> FloatArray:
+        """The vector whose outflow passed the allowance."""
+        ...
+
+    def vectors(self) -> list[FloatArray]:
+        """Return the vectors that have to move when the state set changes."""
+        ...
+
+    def replace(self, operator: Operator, vectors: list[FloatArray]) -> bool:
+        """Go on with another operator; ``False`` if the step has to be begun anew instead."""
+        ...
+
+    def finish(self) -> FloatArray:
+        """Return the vector at the end of the step."""
+        ...
+
+
+@dataclass(frozen=True)
+class StepperInfo:
+    """An entry of the registry."""
+
+    name: str
+    where: str
+    needs: str
+    summary: str
+
+    def load(self) -> type[Any]:
+        """Import and return the class."""
+        module, _, attribute = self.where.partition(":")
+        cls: type[Any] = getattr(import_module(module), attribute)
+        return cls
+
+
+#: Every time stepper, by name; imported when used.
+STEPPERS = {
+    "uniformisation": StepperInfo(
+        "uniformisation",
+        "fsp.transient.uniformisation:Uniformisation",
+        "products",
+        "non-negative series of products; a proven lower bound, componentwise",
+    ),
+}
+
+
+def find_stepper(name: str) -> StepperInfo:
+    """Return the registry entry; British and American spellings are both understood.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such method; the message lists the known ones.
+    """
+    known = STEPPERS.get(name.lower().replace("ization", "isation"))
+    if known is None:
+        message = f"unknown method {name!r}; known are 'auto', {', '.join(map(repr, STEPPERS))}"
+        raise ArgumentError(message)
+    return known
