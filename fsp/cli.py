@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+import fsp
 from fsp import cli_output, storage
 from fsp.cli_arguments import check_picture, parse_bounds, parse_memory, parse_times
 from fsp.errors import ArgumentError, FSPError, SolverError
@@ -24,7 +25,7 @@ _MODEL_HELP = "MODEL is an SBML file (.xml, .sbml), an Antimony file (.ant), or 
 
 
 @click.group(context_settings=_SETTINGS, invoke_without_command=True)
-@click.version_option(cli_output.version(), prog_name="fsp")
+@click.version_option(fsp.__version__, prog_name="fsp")
 @click.pass_context
 def commands(context: click.Context) -> None:
     """Exact probability distributions of reaction networks, with proven error bounds.
@@ -123,8 +124,6 @@ def transient(
 
 
 def _load(model: str) -> Any:
-    import fsp
-
     return fsp.load_model(model)
 
 

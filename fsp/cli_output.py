@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import math
 import shutil
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fsp
 from fsp import storage
 
 if TYPE_CHECKING:
@@ -25,16 +25,7 @@ __all__ = [
     "network_json",
     "result_json",
     "to_json",
-    "version",
 ]
-
-
-def version() -> str:
-    """Return the version of the installed package."""
-    try:
-        return importlib.metadata.version("fsp-cme")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown (not installed)"
 
 
 def to_json(data: dict[str, Any]) -> str:
@@ -87,7 +78,7 @@ def result_json(result: TransientResult, model: str, names: Sequence[str]) -> di
         "ledger": {**dict(result.ledger), "total": result.ledger.total},
         "leaks": dict(result.ledger.leaks),
         "statistics": dict(result.statistics),
-        "version": version(),
+        "version": fsp.__version__,
     }
 
 
@@ -250,7 +241,7 @@ def network_json(network: ReactionNetwork, model: str) -> dict[str, Any]:
         "conservation_laws": [line for line in str(laws).splitlines() if len(laws)],
         "depends_on_time": network.depends_on_time,
         "warnings": network.check(),
-        "version": version(),
+        "version": fsp.__version__,
     }
 
 
@@ -261,7 +252,10 @@ def describe_network(network: ReactionNetwork, model: str) -> str:
     lines: list[str] = []
 
     def add(key: str, text: str) -> None:
-        lines.extend(textwrap.wrap(text, width, initial_indent=f"{key:<14}", subsequent_indent=" " * 14))
+        # No line may end inside "name = value": such spaces are hidden from the wrapping.
+        whole = text.replace(" = ", "\0=\0")
+        wrapped = textwrap.wrap(whole, width, initial_indent=f"{key:<14}", subsequent_indent=" " * 14)
+        lines.extend(line.replace("\0", " ") for line in wrapped)
 
     add("model", data["name"] or model)
     if data["source"]:

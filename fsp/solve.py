@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fsp.distribution import Distribution
-from fsp.errors import ArgumentError, FSPError, SolverError, UnsupportedError
+from fsp.errors import ArgumentError, SolverError, UnsupportedError
+from fsp.generator.extended import extended_available
 from fsp.initial import InitialLaw, read_initial
 from fsp.ledger import Ledger
 from fsp.progress import Progress
@@ -20,7 +21,7 @@ from fsp.results import TransientResult
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
-from fsp.transient.loop import AdaptiveLoop, Limits, Snapshot
+from fsp.transient.loop import AdaptiveLoop, Limits, RoundingError, Snapshot
 from fsp.transient.protocol import find_stepper
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def solve_transient(
     bounds: Bounds | None = None,
     max_states: int | None = None,
     memory_limit: int | None = None,
+    precision: str = "auto",
     threads: int | None = None,
     progress: bool | None = None,
 ) -> TransientResult:
@@ -71,6 +73,9 @@ def solve_transient(
         Largest number of states to hold at one time.
     memory_limit : int, optional
         Largest number of bytes to use; by default three quarters of the machine's memory.
+    precision : str
+        ``"double"``; ``"extended"`` for double-double arithmetic, some twenty times slower; or ``"auto"``: extended where
+        the worst-case rounding of double precision would exceed the tolerance.
     threads : int, optional
         Largest number of threads; by default ``FSP_NUM_THREADS`` or all cores. Small sets use one.
     progress : bool, optional
@@ -125,45 +130,59 @@ def solve_transient(
         )
         raise UnsupportedError(message)
     name = "uniformisation" if method == "auto" else find_stepper(method).name
+    if precision not in ("auto", "double", "extended"):
+        message = f"precision must be 'auto', 'double' or 'extended', not {precision!r}"
+        raise ArgumentError(message)
     law = read_initial(network, initial)
     network_then, coordinates = _coordinates(network, law)
     constraints = Constraints(network_then, bounds)
     space, p = _start(coordinates, law, constraints)
-    ledger = Ledger()
-    ledger.book("initial", law.missing)
-    fixed = constraints.is_box()
-    line = Progress(float(when[-1]), progress)
-    limits = Limits(max_states, int(memory_limit or _default_memory()))
-    loop = AdaptiveLoop(
-        network_then, space, p, constraints, find_stepper(name).load()(), float(tolerance), limits, ledger, fixed,
-        threads, line.update,
-    )  # fmt: skip
-    finished: list[Snapshot] = []
-    certified = law.certified
     moments = _LazyMoments(network_then, when, law, coordinates)
+    limits = Limits(max_states, int(memory_limit or _default_memory()))
+    fixed = constraints.is_box()
+    stepper = find_stepper(name).load()
+    line = Progress(float(when[-1]), progress)
+    finished: list[Snapshot] = []
 
-    def result(status: str) -> TransientResult:
-        n = len(finished)
-        distributions = [_distribution(s, certified, moments, i) for i, s in enumerate(finished)]
-        statistics = dict(loop.statistics, seconds=clock.perf_counter() - started)
-        explanation = _explain(name, method, fixed, loop)
-        return TransientResult(
-            network, when[:n], distributions, finished[-1].ledger if n else ledger, name, explanation, statistics, status,
-            float(tolerance),
+    def attempt(extended: bool, foresee: bool) -> AdaptiveLoop:
+        ledger = Ledger()
+        ledger.book("initial", law.missing)
+        return AdaptiveLoop(
+            network_then, space, p.copy(), constraints, stepper(), float(tolerance), limits, ledger, fixed, extended,
+            foresee, threads, line.update,
         )  # fmt: skip
 
-    try:
+    def result(loop: AdaptiveLoop, status: str) -> TransientResult:
+        n = len(finished)
+        distributions = [_distribution(s, law.certified, moments, i) for i, s in enumerate(finished)]
+        statistics = dict(loop.statistics, seconds=clock.perf_counter() - started)
+        return TransientResult(
+            network, when[:n], distributions, finished[-1].ledger if n else loop.ledger, name,
+            _explain(name, method, precision, loop), statistics, status, float(tolerance),
+        )  # fmt: skip
+
+    def run(loop: AdaptiveLoop) -> None:
+        finished.clear()
         for snapshot in loop.run(when):
             finished.append(snapshot)
+
+    auto = precision == "auto" and extended_available()
+    loop = attempt(precision == "extended", auto)
+    try:
+        try:
+            run(loop)
+        except RoundingError:
+            loop = attempt(extended=True, foresee=False)
+            run(loop)
     except SolverError as error:
-        error.result = result(f"stopped: {error}")
+        error.result = result(loop, f"stopped: {error}")
         raise
     except MemoryError as error:
         message = f"out of memory at time {loop.time:g} with {loop.space.n_states:,} states; set memory_limit= or bounds="
-        raise SolverError(message, result("stopped: out of memory")) from error
+        raise SolverError(message, result(loop, "stopped: out of memory")) from error
     finally:
         line.close()
-    return result("finished")
+    return result(loop, "finished")
 
 
 def _read_times(times: ArrayLike) -> NDArray[np.float64]:
@@ -239,15 +258,13 @@ def _distribution(snapshot: Snapshot, certified: bool, moments: _LazyMoments, in
     )
 
 
-def _explain(name: str, method: str, fixed: bool, loop: AdaptiveLoop) -> str:
+def _explain(name: str, method: str, precision: str, loop: AdaptiveLoop) -> str:
     chosen = "chosen, because it is the method with a componentwise proof" if method == "auto" else "as requested"
-    how = (
-        "on all states within the bounds"
-        if fixed
-        else f"on a moving set of at most {int(loop.statistics.get('states_peak', 0)):,} states"
-    )
+    peak = int(loop.statistics.get("states_peak", 0))
+    how = f"on all {peak:,} states within the bounds" if loop.fixed else f"on a moving set of at most {peak:,} states"
     kind = getattr(getattr(loop, "generator", None), "kind", "matrix-free")
-    return f"{name} ({chosen}) {how}, {kind} products"
+    why = ", because rounding in double precision could exceed the tolerance" if loop.extended and precision == "auto" else ""
+    return f"{name} ({chosen}) {how}, {kind} products{why}"
 
 
 class _LazyMoments:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fsp.errors import ArgumentError, PropensityError
 from fsp.generator import kernels, segments
+from fsp.generator.assembled_kernels import no_weights
 from fsp.generator.series import power_series
 from fsp.generator.tables import EVALUATION_ERROR, FactorTables
 from fsp.generator.threads import split_evenly, run_threads, threads_for
@@ -99,7 +100,14 @@ class Boundary:
         The states: counts ``lo <= v < hi`` along the fibre.
     start, stop : ndarray of int64
         The same states by position.
+    positions : ndarray of int64
+        All states with outflow, ascending; empty if ``rates`` is for all states.
+    rates : ndarray of float64
+        Their outflow rates, over all reactions; for every state of the set if many have outflow.
     """
+
+    positions: IntArray
+    rates: FloatArray
 
     def __init__(self, local: IntArray, fibre: IntArray, lo: IntArray, hi: IntArray, c: FloatArray,
                  table: IntArray, space: FibreSet, reactions: IntArray) -> None:  # fmt: skip
@@ -109,6 +117,7 @@ class Boundary:
         self.start = space.offset[fibre] + lo - space.first[fibre]
         self.stop = self.start + hi - lo
         self.table = np.where(table != segments.NO_TABLE, table + lo, -1)
+        self.segments = (self.start, self.stop, c, self.table)
 
     @property
     def n_segments(self) -> int:
@@ -142,6 +151,7 @@ class FibreGenerator:
     """
 
     kind = "matrix-free"
+    vector_error = 2.0**-53  #: relative error of an entry of a vector that is stored
 
     def __init__(self, tables: FactorTables, space: FibreSet, *, threads: int | None = None) -> None:
         self.factors = tables
@@ -161,6 +171,8 @@ class FibreGenerator:
         edge = segments.boundary_segments(*common, c.offset, c.matrix)
         self._check(edge[-1])
         self.boundary = Boundary(edge[0], edge[1], edge[2], edge[3], edge[4], edge[5], space, tables.reactions)
+        b = self.boundary
+        b.positions, b.rates = kernels.boundary_rates(space.n_states, *b.segments, self.tables)
         s_ptr, s_lo, s_hi, s_source, s_c, _, s_reaction, _ = plain
         t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction, _ = along
         self.fibre_exit, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction = _diagonal_parts(
@@ -171,6 +183,7 @@ class FibreGenerator:
         self._s_reaction, self._t_reaction = s_reaction, t_reaction
         self._fuse = kernels.fuse_ranges(space.length, s_ptr, s_lo, s_hi, t_ptr, t_lo, t_hi)
         self._diagonal = (space.first, space.offset, self.fibre_exit, tables.diagonal_base, self.tables)
+        self._assembled: tuple[Any, ...] = no_weights()
         self.threads = threads_for(space.n_states, threads)
         self._cuts = split_evenly(space.offset, self.threads)
 
@@ -185,7 +198,10 @@ class FibreGenerator:
         network.evaluate_propensities(counts)  # raises with the reaction, the state and the value
         reaction = network.reactions[self.reactions[local]]
         state = dict(zip(space.species_names, counts[0].tolist(), strict=True))
-        message = f"the propensity of reaction {reaction.name} is not a finite number >= 0 at the state {state}"
+        message = (
+            f"the propensity of reaction '{reaction}' is a product with a factor that is negative or not finite at the "
+            f"state {state}, although the product is not: write it as max(0, ...), which is not taken apart into factors"
+        )
         raise PropensityError(message)
 
     @property
@@ -208,7 +224,7 @@ class FibreGenerator:
         """
         u = 2.0**-53
         propensity = self.factors.n_tables * (EVALUATION_ERROR + u)
-        return 2.0 * propensity + (3.0 * self.n_terms + 8.0) * u
+        return 2.0 * propensity + (3.0 * self.n_terms + 10.0) * u
 
     @property
     def nbytes(self) -> int:
@@ -222,7 +238,7 @@ class FibreGenerator:
     ) -> None:  # fmt: skip
         """Set ``out = alpha x + beta A x``, then add ``weight * out`` to ``total``."""
         space = self.space
-        arguments = (x, out, alpha, beta, weight, out if total is None else total, *self._diagonal, *self._fuse,
+        arguments = (x, out, alpha, beta, float(weight), out if total is None else total, *self._diagonal, *self._fuse,
                      *self._s, *self._t)  # fmt: skip
         if self.threads == 1:
             kernels.product(0, space.n_fibres, *arguments)
@@ -260,53 +276,74 @@ class FibreGenerator:
         """Return the largest exit rate on the set."""
         return float(kernels.max_exit_rate(*self._diagonal, *self._t))
 
-    def outflow(self, x: FloatArray, out: FloatArray | None = None) -> tuple[float, FloatArray]:
-        """Return the flow of probability out of the set (1/time): in total, and through each boundary segment."""
+    def outflow(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """Return the flow of probability out of the set (1/time), and the probabilities of the boundary states."""
         b = self.boundary
-        out = np.empty(b.n_segments) if out is None else out
-        total = kernels.boundary_outflow(x, b.start, b.stop, b.c, b.table, self.tables, out)
-        return float(total), out
+        here = x if b.rates.size == x.size else np.empty(b.rates.size)
+        return float(kernels.boundary_flow(x, b.positions, b.rates, here)), here
+
+    def new_vector(self, p: FloatArray) -> FloatArray:
+        """Return probabilities as a vector of this generator; no copy is made if none is needed."""
+        return p
+
+    def leading(self, x: FloatArray) -> FloatArray:
+        """Return the probabilities that a vector of this generator stands for, in double precision."""
+        return x
+
+    def largest_decrease(self, before: FloatArray, after: FloatArray) -> float:
+        """Return the largest relative decrease of a positive entry from one vector to another; 0 if none decreases."""
+        return float(kernels.largest_decrease(before, after)) + 2.0**-51
+
+    def boundary_vector(self) -> FloatArray:
+        """Return zeros, one for each boundary state."""
+        return np.zeros(self.boundary.rates.size)
+
+    def segment_outflow(self, x: FloatArray) -> FloatArray:
+        """Return the flow of probability (1/time) through each boundary segment."""
+        out = np.empty(self.boundary.n_segments)
+        kernels.segment_outflow(x, *self.boundary.segments, self.tables, out)
+        return out
+
+    def leaks(self, residence: FloatArray) -> FloatArray:
+        """Return what each reaction of the network took out of the set.
+
+        Parameters
+        ----------
+        residence : ndarray
+            Expected time spent in each boundary state, in the order of ``boundary.positions``.
+        """
+        n_reactions = self.factors.network.n_reactions
+        if not residence.any():
+            return np.zeros(n_reactions)
+        if residence.size != self.n_states:
+            everywhere = np.zeros(self.n_states)
+            everywhere[self.boundary.positions] = residence
+            residence = everywhere
+        return np.bincount(self.boundary.reaction, self.segment_outflow(residence), n_reactions)
 
     def run_series(
         self, v: FloatArray, scratch: FloatArray, total: FloatArray, k: int, weights: FloatArray, later: FloatArray,
-        rate: float, allowance: float,
-    ) -> tuple[int, float, bool, FloatArray]:  # fmt: skip
+        beta: float, allowance: float, residence: FloatArray,
+    ) -> tuple[int, float, bool] | None:  # fmt: skip
         """Make the products of a uniformisation series until its end, or until the outflow passes ``allowance``.
 
-        Returns the number of products so far, the leaked probability, whether the last power is in ``scratch``, and
-        the loss through each boundary segment.
+        Returns the number of products so far, the leaked probability, and whether the last power is in ``scratch``;
+        ``None`` if the set is so large that the caller may as well make the products one by one.
         """
-        b = self.boundary
-        loss = np.zeros(b.n_segments)
-        leaked = 0.0
-        swapped = False
-        if self.threads == 1:
-            k, leaked, swapped = power_series(
-                v, scratch, total, k, weights, later, rate, allowance, b.start, b.stop, b.c, b.table, loss,
-                *self._diagonal, *self._fuse, *self._s, *self._t,
-            )  # fmt: skip
-            return int(k), float(leaked), bool(swapped), loss
-        while k < weights.size - 1:
-            flow, flows = self.outflow(v)
-            if flow * later[k + 1] > allowance:
-                break
-            felt = later[k + 1] / rate
-            leaked += flow * felt
-            loss += flows * felt
-            k += 1
-            self.product(v, scratch, 1.0, 1.0 / rate, weights[k], total)
-            v, scratch = scratch, v
-            swapped = not swapped
-        return k, leaked, swapped, loss
+        if self.threads > 1:
+            return None
+        k, leaked, swapped = power_series(
+            v, scratch, total, k, weights, later, beta, allowance, self.boundary.positions, self.boundary.rates,
+            residence, (*self._diagonal, *self._fuse, *self._s, *self._t), self._assembled,
+        )  # fmt: skip
+        return int(k), float(leaked), bool(swapped)
 
     def outflow_rates(self) -> FloatArray:
         """Return for each state the rate at which it leaves the set."""
+        if self.boundary.rates.size == self.n_states:
+            return self.boundary.rates.copy()
         rates = np.zeros(self.n_states)
-        b = self.boundary
-        for k in range(b.n_segments):
-            n = int(b.stop[k] - b.start[k])
-            slope = self.tables[b.table[k] : b.table[k] + n] if b.table[k] >= 0 else 1.0
-            rates[b.start[k] : b.stop[k]] += b.c[k] * slope
+        rates[self.boundary.positions] = self.boundary.rates
         return rates
 
     def triplets(self) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
@@ -321,7 +358,7 @@ class FibreGenerator:
             _triplets(ptr, lo, hi, source, c, table, reaction, self.space.offset, self.tables, plain,
                       rows, columns, values, kinds)  # fmt: skip
             inflow = rows != columns
-            parts.append((rows[inflow], columns[inflow], values[inflow], kinds[inflow]))
+            parts.append((rows[inflow], columns[inflow], values[inflow], self.reactions[kinds[inflow]]))
         rows, columns, values, kinds = (np.concatenate(p) for p in zip(*parts, strict=True))
         return rows, columns, values, kinds
 

@@ -11,7 +11,7 @@ from numba import njit
 
 from fsp.generator.pointers import peek, read, write
 
-__all__ = ["add_transpose", "boundary_outflow", "exit_rates", "fuse_ranges", "max_exit_rate", "product"]
+__all__ = ["add_scaled", "add_transpose", "boundary_flow", "boundary_rates", "exit_rates", "fuse_ranges", "largest_decrease", "max_exit_rate", "product", "segment_outflow"]
 
 _FAST = {"contract", "nsz", "arcp"}  # fused multiply-add, but no reordering of sums
 
@@ -44,7 +44,7 @@ def _set_diagonal(y, o, n, x, t, d, e, b):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _add_scaled(y, o, n, x, x1, c1):  # type: ignore[no-untyped-def]
+def add_scaled(y, o, n, x, x1, c1):  # type: ignore[no-untyped-def]
     for i in range(n):
         write(y, o + i, peek(y, o + i) + c1 * read(x, x1 + i))
 
@@ -133,7 +133,7 @@ def product(  # type: ignore[no-untyped-def]
             else:
                 _row_2s2t(y, p, m, x, tables, d, beta, b, x1, c1, x2, c2, x3, t3, c3, x4, t4, c4)
             while s < s_end:
-                _add_scaled(y, p, m, x, s_source[s] + lo, beta * s_c[s])
+                add_scaled(y, p, m, x, s_source[s] + lo, beta * s_c[s])
                 s += 1
             while t < t_end:
                 _add_table(y, p, m, x, t_source[t] + lo, tables, t_table[t] + lo, beta * t_c[t])
@@ -147,13 +147,13 @@ def product(  # type: ignore[no-untyped-def]
                 _set_diagonal(y, o + a, z - a, x, tables, d, beta, base + a)
                 for k in range(s_ptr[f], s_end):
                     p = max(a, s_lo[k])
-                    _add_scaled(y, o + p, min(z, s_hi[k]) - p, x, s_source[k] + p, beta * s_c[k])
+                    add_scaled(y, o + p, min(z, s_hi[k]) - p, x, s_source[k] + p, beta * s_c[k])
                 for k in range(t_ptr[f], t_end):
                     p = max(a, t_lo[k])
                     q = min(z, t_hi[k])
                     _add_table(y, o + p, q - p, x, t_source[k] + p, tables, t_table[k] + p, beta * t_c[k])
         if weight > 0.0:
-            _add_scaled(total, o, n, y, o, weight)
+            add_scaled(total, o, n, y, o, weight)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
@@ -170,7 +170,7 @@ def add_transpose(  # type: ignore[no-untyped-def]
         o = offset[f]
         for k in range(s_ptr[f], s_ptr[f + 1]):
             p = s_lo[k]
-            _add_scaled(y, s_source[k] + p, s_hi[k] - p, z, o + p, beta * s_c[k])
+            add_scaled(y, s_source[k] + p, s_hi[k] - p, z, o + p, beta * s_c[k])
         for k in range(t_ptr[f], t_ptr[f + 1]):
             p = t_lo[k]
             _add_table(y, t_source[k] + p, t_hi[k] - p, z, o + p, tables, t_table[k] + p, beta * t_c[k])
@@ -217,9 +217,8 @@ def max_exit_rate(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def boundary_outflow(x, start, stop, c, table, tables, out):  # type: ignore[no-untyped-def]
-    """Flow out of the set through each boundary segment; returns their sum."""
-    everything = 0.0
+def segment_outflow(x, start, stop, c, table, tables, out):  # type: ignore[no-untyped-def]
+    """Flow out of the set through each boundary segment."""
     for k in range(start.size):
         flow = 0.0
         if table[k] >= 0:
@@ -228,7 +227,60 @@ def boundary_outflow(x, start, stop, c, table, tables, out):  # type: ignore[no-
         else:
             for i in range(start[k], stop[k]):
                 flow += x[i]
-        flow *= c[k]
-        out[k] = flow
-        everything += flow
-    return everything
+        out[k] = c[k] * flow
+
+
+@njit(cache=True, nogil=True)
+def boundary_rates(n, start, stop, c, table, tables):  # type: ignore[no-untyped-def]
+    """Outflow rate of each boundary state, with their positions, ascending.
+
+    If a third of all states have outflow, ``positions`` is empty and there is a rate for every state.
+    """
+    rate = np.zeros(n, np.float64)
+    for k in range(start.size):
+        if table[k] >= 0:
+            for i in range(start[k], stop[k]):
+                rate[i] += c[k] * tables[table[k] + i - start[k]]
+        else:
+            for i in range(start[k], stop[k]):
+                rate[i] += c[k]
+    m = 0
+    for i in range(n):
+        if rate[i] > 0.0:
+            m += 1
+    if 3 * m >= n:
+        return np.empty(0, np.int64), rate
+    positions = np.empty(m, np.int64)
+    rates = np.empty(m, np.float64)
+    m = 0
+    for i in range(n):
+        if rate[i] > 0.0:
+            positions[m] = i
+            rates[m] = rate[i]
+            m += 1
+    return positions, rates
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST | {"reassoc"}, error_model="numpy")
+def boundary_flow(x, positions, rates, here):  # type: ignore[no-untyped-def]
+    """Flow out of the set; the probabilities of the boundary states are gathered into ``here``."""
+    flow = 0.0
+    if rates.size == x.size:
+        for i in range(rates.size):
+            flow += read(rates, i) * read(x, i)
+        return flow
+    for i in range(positions.size):
+        value = read(x, read(positions, i))
+        write(here, i, value)
+        flow += read(rates, i) * value
+    return flow
+
+
+@njit(cache=True, nogil=True)
+def largest_decrease(before, after):  # type: ignore[no-untyped-def]
+    """Return the largest relative decrease of a positive entry from one vector to another; 0 if none decreases."""
+    worst = 0.0
+    for i in range(before.size):
+        if before[i] > 0.0:
+            worst = max(worst, (before[i] - after[i]) / before[i])
+    return worst

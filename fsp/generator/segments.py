@@ -23,17 +23,19 @@ NO_TABLE = -(2**62)
 
 @njit(cache=True, nogil=True)
 def coefficient(r, prefix, const, pointer, base, stride, tables):  # type: ignore[no-untyped-def]
-    """Product of the factors of reaction ``r`` that do not read the fibre axis."""
+    """Product of the factors of reaction ``r`` that do not read the fibre axis; infinite if one is undefined."""
     c = const[r]
+    zero = False
     for k in range(pointer[r], pointer[r + 1]):
         j = base[k]
         for axis in range(prefix.size):
             j += stride[k, axis] * prefix[axis]
         value = tables[j]
-        if value == 0.0:
-            return 0.0
+        if value == np.inf:
+            return np.inf
+        zero = zero or value == 0.0
         c *= value
-    return c
+    return 0.0 if zero else c
 
 
 @njit(cache=True, nogil=True)
@@ -50,15 +52,17 @@ def table_start(r, prefix, along_base, along_stride):  # type: ignore[no-untyped
 @njit(cache=True, nogil=True)
 def _bad(c, flagged, start, lo, hi, tables):  # type: ignore[no-untyped-def]
     """First count in ``[lo, hi)`` at which the propensity is undefined, or -1."""
+    if c == np.inf:
+        return lo
     if np.isnan(c):
         if start == NO_TABLE:
             return lo
         for v in range(lo, hi):
             if tables[start + v] != 0.0:
                 return v
-    elif flagged and c != 0.0:
+    elif flagged:
         for v in range(lo, hi):
-            if np.isnan(tables[start + v]):
+            if tables[start + v] == np.inf or (c != 0.0 and np.isnan(tables[start + v])):
                 return v
     return np.int64(-1)
 
@@ -191,12 +195,13 @@ def boundary_segments(  # type: ignore[no-untyped-def]
                         known = True
                         c = coefficient(r, prefix[j], const, pointer, base, stride, tables)
                         start = table_start(r, prefix[j], along_base, along_stride)
-                    if c == 0.0:
-                        break
                     bad = _bad(c, flagged[r], start, at, gap_end, tables)
                     if bad >= 0:
                         error[0], error[1], error[2], error[3] = UNDEFINED, r, j, bad
                         return out[0, :0], out[1, :0], out[2, :0], out[3, :0], out_c[:0], out[4, :0], error
+                    if c == 0.0:
+                        at = next_at
+                        continue
                     lo = at
                     hi = gap_end
                     if start != NO_TABLE:

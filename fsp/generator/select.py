@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from fsp.generator.assembled import AssembledGenerator
 from fsp.generator.fibre_generator import FibreGenerator
 from fsp.generator.tables import FactorTables
 from fsp.statespace.fibres import FibreSet
 
-__all__ = ["make_generator"]
+__all__ = ["SHORT_FIBRE", "make_generator"]
+
+#: Mean number of states in a fibre below which stored weights are faster than tables. Measured: the set-up of the
+#: loops of one fibre costs about as much as twenty states of streaming through weights.
+SHORT_FIBRE = 20
+
+#: Below this number of states, building weights costs more than the products save.
+_MIN_STATES = 2_000
 
 
-def make_generator(tables: FactorTables, space: FibreSet, *, threads: int | None = None) -> FibreGenerator:
-    """Return the generator on a set, in the form that is faster for it."""
-    return FibreGenerator(tables, space, threads=threads)
+def make_generator(
+    tables: FactorTables, space: FibreSet, *, threads: int | None = None, extended: bool = False
+) -> FibreGenerator:
+    """Return the generator on a set, in the form that is faster for it.
+
+    Matrix-free if fibres are long, assembled if their mean length is below `SHORT_FIBRE`; with ``extended``, in
+    double-double arithmetic.
+    """
+    if extended:
+        from fsp.generator.extended import ExtendedGenerator
+
+        return ExtendedGenerator(tables, space)
+    short = space.n_states < SHORT_FIBRE * space.n_fibres and space.n_states >= _MIN_STATES
+    return (AssembledGenerator if short else FibreGenerator)(tables, space, threads=threads)

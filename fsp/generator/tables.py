@@ -47,18 +47,22 @@ class FactorTables:
     network : ReactionNetwork
         Its propensities must not depend on time.
     coordinates : Coordinates
+    extended : bool
+        Keep the tables in extended precision, too.
 
     Attributes
     ----------
     reactions : ndarray of int64
         The reactions that change the reduced coordinates; the others do not act on the distribution.
     tables : ndarray of float64
-        All tables behind one another. Entries where the propensity is negative, not finite or outside the lattice
-        are NaN: reaching one is an error.
+        All tables behind one another. Entries where a factor is negative or outside the lattice are NaN: reaching one
+        is an error, unless another factor is zero. Where a factor is not finite they are infinite: reaching one is
+        always an error (0/0 is not 0, whichever way the propensity factors).
     """
 
-    def __init__(self, network: ReactionNetwork, coordinates: Coordinates) -> None:
+    def __init__(self, network: ReactionNetwork, coordinates: Coordinates, *, extended: bool = False) -> None:
         self.network = network
+        self.extended = extended
         self.coordinates = coordinates
         self.reactions = np.flatnonzero((coordinates.shifts != 0).any(axis=1)).astype(np.int64)
         self.shifts = np.ascontiguousarray(coordinates.shifts[self.reactions])
@@ -108,6 +112,7 @@ class FactorTables:
         coordinates = self.coordinates
         n_prefix = coordinates.n_axes - 1
         pieces: list[NDArray[np.float64]] = []
+        self._fine: list[list[tuple[int, NDArray[np.int64], NDArray[np.longdouble]]]] = []
         size = 0
         const: list[float] = []
         pointer = [0]
@@ -120,10 +125,9 @@ class FactorTables:
         width = int(self.high[-1] - self.low[-1])
         diagonal = np.zeros(width, np.longdouble)
         for groups, constant in zip(self._groups, self._constants, strict=True):
-            values = self._evaluate(groups)
-            if groups:
-                values[-1] = values[-1] * constant
-            const.append(1.0 if groups else float(constant))
+            values = self._evaluate(groups, constant)
+            self._fine.append([])
+            const.append(1.0 if groups else float(constant) if constant >= 0 else np.nan)
             along_base.append(NO_TABLE)
             along_stride.append(np.zeros(n_prefix, np.int64))
             pure.append(False)
@@ -134,11 +138,13 @@ class FactorTables:
                 for axis, step in zip(group.axes, table.strides, strict=True):
                     steps[axis] = step // table.itemsize
                 base = size - int(steps @ self.low)
+                if self.extended:
+                    self._fine[-1].append((base - size, steps, value.ravel()))
                 if n_prefix in group.axes:
                     along_base[-1] = base
                     along_stride[-1] = steps[:-1]
                     pure[-1] = len(groups) == 1 and not steps[:-1].any()
-                    flagged[-1] = bool(np.isnan(table).any())
+                    flagged[-1] = not bool(np.isfinite(table).all())
                     if pure[-1]:
                         diagonal = diagonal + value
                 else:
@@ -159,8 +165,17 @@ class FactorTables:
         self.pure = np.array(pure, np.bool_)
         self.flagged = np.array(flagged, np.bool_)
 
-    def _evaluate(self, groups: list[_Group]) -> list[NDArray[np.longdouble]]:
-        """Evaluate the groups on the box; negative or undefined entries become NaN."""
+    def evaluate_extended(self, states: NDArray[np.int64]) -> NDArray[np.longdouble]:
+        """Return the propensities of all reactions of the network at reduced states, in extended precision."""
+        out = np.zeros((states.shape[0], self.network.n_reactions), np.longdouble)
+        for r, groups, constant in zip(self.reactions, self._fine, self._constants, strict=True):
+            out[:, r] = 1.0 if groups else constant
+            for base, steps, values in groups:
+                out[:, r] *= values[base + states @ steps]
+        return out
+
+    def _evaluate(self, groups: list[_Group], constant: np.longdouble) -> list[NDArray[np.longdouble]]:
+        """Evaluate the groups on the box, the last one times the constant; negative entries become NaN, undefined inf."""
         values = []
         for group in groups:
             shape = tuple(int(self.high[a] - self.low[a]) for a in group.axes)
@@ -189,16 +204,21 @@ class FactorTables:
                 for factor in group.factors:
                     value = value * factor.evaluate(counts, dtype=np.longdouble)
                 rounded = value.astype(np.float64)
-            value[~(valid & np.isfinite(rounded))] = np.nan
+            value[~np.isfinite(rounded)] = np.inf
+            value[~valid] = np.nan
             values.append(value)
-        sign = np.longdouble(1.0)
+        sign = np.longdouble(-1.0 if constant < 0 else 1.0)
         for i, value in enumerate(values):  # a factor that is negative throughout, such as -k, is a sign
             finite = value[np.isfinite(value)]
             if finite.size and (finite <= 0).all() and (finite < 0).any():
-                values[i], sign = -value, -sign
+                values[i], sign = np.where(np.isfinite(value), -value, value), -sign
         if values and sign < 0:
-            values[-1] = -values[-1]
+            values[-1] = np.where(np.isfinite(values[-1]), -values[-1], values[-1])
         for value in values:
             with np.errstate(invalid="ignore"):
                 value[value < 0] = np.nan
+        if values:
+            with np.errstate(all="ignore"):
+                last = values[-1] * abs(constant)
+                values[-1] = np.where(np.isinf(last.astype(np.float64)) | np.isinf(values[-1]), np.inf, last)
         return values

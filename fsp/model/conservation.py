@@ -122,15 +122,19 @@ def find_conservation_laws(
     start = [int(x) for x in np.asarray(initial).reshape(-1)]
     columns = _distinct_columns(np.atleast_2d(np.asarray(stoichiometry, dtype=np.int64)))
     n_species = len(names)
-    semi = _semipositive_laws(columns, n_species)
-    bounds = np.full(n_species, np.inf)
-    for law in semi:
-        total = sum(c * start[s] for s, c in law.items())
-        for s, c in law.items():
-            bounds[s] = min(bounds[s], total // c)
+    space = _left_null_space(columns, n_species)
+    supports = [s for law in space for s in law]
+    apart = len(supports) == len(set(supports)) and all(min(law.values()) > 0 for law in space)
+    semi = [] if apart else _semipositive_laws(columns, n_species)  # laws apart are already the minimal ones
     candidates = sorted(semi, key=lambda law: (len(law), max(law.values()), sorted(law)))
-    basis = _independent_rows([*candidates, *_left_null_space(columns, n_species)])
+    basis = _independent_rows([*candidates, *space])
     weights = [1] * n_species if readers is None else list(readers)
+    bounds = np.full(n_species, np.inf)
+    for law in (*semi, *basis):
+        if min(law.values()) > 0:
+            total = sum(c * start[s] for s, c in law.items())
+            for s, c in law.items():
+                bounds[s] = min(bounds[s], total // c)
     solved = _eliminate(basis, start, weights)
     independent = tuple(s for s in range(n_species) if s not in solved)
     place = {s: i for i, s in enumerate(independent)}
@@ -141,8 +145,10 @@ def find_conservation_laws(
     totals = [sum(c * start[s] for s, c in law.items()) for law in basis]
     largest = max((abs(value) for value in totals), default=0)
     largest = max([largest, *(abs(total) for total, _ in solved.values())])
+    largest = max([largest, *(abs(c) for law in basis for c in law.values())])
+    largest = max([largest, *(abs(c) for _, law in solved.values() for c in law.values())])
     if largest >= 2**62:
-        message = f"a conserved total is {largest}: counts must stay below 2^62"
+        message = f"a conservation law holds the number {largest}: it must stay below 2^62"
         raise ModelError(message)
     for s, (total, law) in solved.items():
         offset[s] = total

@@ -124,11 +124,15 @@ class _Token(NamedTuple):
     position: int
 
 
-@functools.lru_cache(maxsize=4096)
 def _parse(text: str, names: frozenset[str], what: str) -> Any:
     if not isinstance(text, str):
         message = f"{what} must be a text, not {type(text).__name__}"
         raise ExpressionError(message)
+    return _cached_parse(text, names, what)
+
+
+@functools.lru_cache(maxsize=4096)
+def _cached_parse(text: str, names: frozenset[str], what: str) -> Any:
     return _Reader(text, names, what).read()
 
 

@@ -93,6 +93,7 @@ class ReactionNetwork:
         counts = _check_species(species)
         self.parameters: Mapping[str, float] = MappingProxyType(_check_parameters(parameters or {}, counts))
         self.species_names: tuple[str, ...] = tuple(counts)
+        self._counts = counts
         self.initial_state: NDArray[np.int64] = _frozen(np.array(list(counts.values()), dtype=np.int64))
         self.reactions: tuple[Reaction, ...] = self._read_reactions(reactions)
         self.propensities: tuple[Propensity, ...] = tuple(r.propensity for r in self.reactions)
@@ -148,7 +149,7 @@ class ReactionNetwork:
             if name not in self.parameters:
                 message = f"unknown parameter '{name}'{close_matches(name, self.parameters)}"
                 raise ModelError(message)
-        return self._copy(self._counts(), {**self.parameters, **values})
+        return self._copy(self._counts, {**self.parameters, **values})
 
     def with_initial(self, **counts: int) -> ReactionNetwork:
         """Return the network with some initial counts changed.
@@ -162,7 +163,7 @@ class ReactionNetwork:
             if name not in self.species_names:
                 message = f"unknown species '{name}'{close_matches(name, self.species_names)}"
                 raise ModelError(message)
-        return self._copy({**self._counts(), **counts}, self.parameters)
+        return self._copy({**self._counts, **counts}, self.parameters)
 
     def evaluate_propensities(self, states: ArrayLike, time: float | None = None) -> NDArray[np.float64]:
         """Return all propensities at the given states, checked.
@@ -245,7 +246,7 @@ class ReactionNetwork:
         from fsp.model.expressions import parse_expression
         from fsp.model.propensity import Propensity, mass_action
 
-        equation = parse_equation(text, self.species_names, default)
+        equation = parse_equation(text, self._counts, default)
         what = f"{'rate constant' if equation.mass_action else 'propensity'} of reaction '{equation.name}'"
         law = parse_expression(equation.law, self._symbols, what=what)
         if equation.mass_action:
@@ -280,7 +281,7 @@ class ReactionNetwork:
 
     def _adopt(self, reaction: Reaction, default: str) -> Reaction:
         for name, n in (*reaction.reactants.items(), *reaction.products.items()):
-            if name not in self.species_names:
+            if name not in self._counts:
                 message = (
                     f"reaction '{reaction.name or default}': unknown species '{name}'"
                     f"{close_matches(name, self.species_names)}"
@@ -308,9 +309,6 @@ class ReactionNetwork:
         return ReactionNetwork(
             counts, reactions, parameters, name=self.name, source=self.source, notes=self.notes
         )
-
-    def _counts(self) -> dict[str, int]:
-        return dict(zip(self.species_names, self.initial_state.tolist(), strict=True))
 
     def _describe(self, state: NDArray[np.int64]) -> dict[str, int]:
         return dict(zip(self.species_names, np.asarray(state).tolist(), strict=True))
@@ -342,7 +340,7 @@ class ReactionNetwork:
         if not isinstance(other, ReactionNetwork):
             return NotImplemented
         return (
-            self._counts() == other._counts()
+            self._counts == other._counts
             and self.species_names == other.species_names
             and dict(self.parameters) == dict(other.parameters)
             and self.reactions == other.reactions
@@ -354,7 +352,7 @@ class ReactionNetwork:
     def __repr__(self) -> str:
         title = f"ReactionNetwork '{self.name}'" if self.name else "ReactionNetwork"
         lines = [f"{title}: {self.n_species} species, {self.n_reactions} reactions"]
-        lines.append("  species: " + ", ".join(f"{name} = {count}" for name, count in self._counts().items()))
+        lines.append("  species: " + ", ".join(f"{name} = {count}" for name, count in self._counts.items()))
         if self.parameters:
             lines.append("  parameters: " + ", ".join(f"{k} = {v:g}" for k, v in self.parameters.items()))
         lines.extend(f"  {reaction}" for reaction in self.reactions)
@@ -371,8 +369,7 @@ def _check_species(species: Mapping[str, int]) -> dict[str, int]:
     result: dict[str, int] = {}
     for name, count in species.items():
         check_name(name, "species")
-        whole = isinstance(count, numbers.Real) and not isinstance(count, bool) and math.isfinite(count)
-        if not whole or int(count) != count:
+        if not _is_finite(count) or int(count) != count:
             message = f"the initial count of species '{name}' is {count!r}: it must be a whole number"
             raise ModelError(message)
         if not 0 <= count < _MAX_COUNT:
@@ -394,11 +391,20 @@ def _check_parameters(parameters: Mapping[str, float], species: Mapping[str, int
         if name in species:
             message = f"'{name}' is the name of a species and of a parameter: rename one"
             raise ModelError(message)
-        if not isinstance(value, numbers.Real) or isinstance(value, bool) or not math.isfinite(value):
+        if not _is_finite(value):
             message = f"parameter '{name}' is {value!r}: it must be a finite number"
             raise ModelError(message)
         result[name] = float(value)
     return result
+
+
+def _is_finite(value: object) -> bool:
+    if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of floats
+        return False
 
 
 def _table(sides: Sequence[Mapping[str, int]], index: Mapping[str, int]) -> NDArray[np.int64]:

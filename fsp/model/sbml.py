@@ -52,16 +52,18 @@ def read_sbml(text: str, *, source: str = "") -> ReactionNetwork:
         message = f"{source or 'SBML'}: document type definitions are not allowed in SBML"
         raise ModelError(message)
     document = libsbml.readSBMLFromString(text)
-    _check_document(document, source)
+    # libsbml puts a declaration in front where there is none, and counts its line
+    added = 0 if text.lstrip().startswith("<?xml") else 1
+    _check_document(document, source, added)
     return _Reader(document.getModel(), source).network()
 
 
-def _check_document(document: Any, source: str) -> None:
+def _check_document(document: Any, source: str, added: int) -> None:
     for i in range(document.getNumErrors()):
         error = document.getError(i)
         if error.isError() or error.isFatal():
             what = " ".join(error.getMessage().split())
-            message = f"{source or 'SBML'}, line {error.getLine()}: {what}"
+            message = f"{source or 'SBML'}, line {error.getLine() - added}: {what}"
             raise ModelError(message)
     if document.getModel() is None:
         message = f"{source or 'SBML'} holds no model"
@@ -69,7 +71,7 @@ def _check_document(document: Any, source: str) -> None:
     if document.getLevel() < 2:
         message = f"{source or 'SBML'}: SBML level 1 is not supported; convert the file to level 3"
         raise UnsupportedError(message)
-    for i in range(document.getNumPlugins()):
+    for i in range(document.getNumPlugins() if document.getLevel() > 2 else 0):
         package = document.getPlugin(i).getPackageName()
         if package not in _BUILT_IN and document.getPackageRequired(package):
             message = (
@@ -125,9 +127,21 @@ class _Reader:
             self.refuse(f"initial assignment of '{assignment.getSymbol()}'", "write the value as a number")
         for constraint in _list(model.getListOfConstraints()):
             self.refuse(f"constraint '{constraint.getId() or constraint.getMetaId()}'", "remove it")
+        for units in (model.getSubstanceUnits(), model.getExtentUnits()):
+            self.refuse_moles(units, "the model")
         if model.isSetConversionFactor():
             self.refuse(
                 f"conversion factor '{model.getConversionFactor()}' of the model", "express all in items"
+            )
+
+    def refuse_moles(self, units: str, what: str) -> None:
+        definition = self.model.getUnitDefinition(units) if units else None
+        kinds = (
+            [unit.getKind() for unit in _list(definition.getListOfUnits())] if definition is not None else []
+        )
+        if units == "mole" or libsbml.UNIT_KIND_MOLE in kinds:
+            self.refuse(
+                f"the unit of amount '{units}' of {what}", 'give amounts as numbers of molecules ("item")'
             )
 
     def read_rules(self) -> None:
@@ -169,6 +183,7 @@ class _Reader:
             name = species.getId()
             if species.isSetConversionFactor():
                 self.refuse(f"conversion factor of species '{name}'", "express all in items")
+            self.refuse_moles(species.getSubstanceUnits(), f"species '{name}'")
             amount = self.initial_amount(species)
             fixed = species.getConstant() or species.getBoundaryCondition()
             if fixed and amount != int(amount):

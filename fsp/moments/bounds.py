@@ -61,7 +61,6 @@ class MomentBounds:
     _moments: dict[tuple[str, ...], Interval] = field(default_factory=dict)
     _largest: dict[str, float] = field(default_factory=dict)
     _analysis: _Analysis | None = None
-    _powers: dict[str, list[float]] = field(default_factory=dict, repr=False)
 
     def mean(self, species: str) -> Interval | None:
         """Return an enclosure of E[X], or None when nothing is known."""
@@ -100,23 +99,24 @@ class MomentBounds:
         largest = self._largest.get(species, math.inf)
         if math.isfinite(largest):
             best = _up(largest**power * mass)
-        for n, moment in enumerate(self._power_moments(species), start=1):
+        for n, moment in enumerate(self._power_moments(species, power), start=1):
             if n >= power and moment < math.inf:
                 share = power / n
                 bound = math.exp(share * math.log(moment) + (1.0 - share) * math.log(mass)) if moment else 0.0
                 best = min(best, _up(bound))
         return best
 
-    def _power_moments(self, species: str) -> list[float]:
+    def _power_moments(self, species: str, power: int) -> list[float]:
         """Return upper bounds of E[X], E[X^2], ..., infinite where none is known."""
-        if species not in self._powers:
-            powers = [] if self._analysis is None else self._analysis.powers(species, self.time)
-            powers += [math.inf] * (2 - len(powers))
-            for order, known in enumerate((self.mean(species), self.second(species))):
-                if known is not None:
-                    powers[order] = min(powers[order], known.upper)
-            self._powers[species] = powers
-        return self._powers[species]
+        known = [m.upper if m is not None else math.inf for m in (self.mean(species), self.second(species))]
+        # Where the equations close, the low moments are known exactly, and others are not worth their time.
+        if self._analysis is None or (
+            power <= 2 and self._analysis.is_closed(species) and known[1] < math.inf
+        ):
+            return known
+        powers = self._analysis.powers(species, self.time)
+        powers = powers + [math.inf] * (2 - len(powers))
+        return [min(x, y) for x, y in zip(powers[:2], known, strict=True)] + powers[2:]
 
     def _set(self, key: tuple[str, ...], value: Interval) -> None:
         """Keep the part of an enclosure that moments of counts can have."""
@@ -191,6 +191,7 @@ class _Analysis:
     values: dict[str, Fraction]
     closed: set[int] = field(default_factory=set)
     _domination: Domination | None = None
+    _powers: dict[str, dict[float, list[float]]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -370,26 +371,40 @@ class _Analysis:
                     key = (self.names[i], self.names[covered[b]])
                     bounds._set(key, Interval(0.0, _scaled(total, scale * scale)))
 
+    def is_closed(self, species: str) -> bool:
+        """Return whether the moments of a species are known from closed equations."""
+        return self.names.index(species) in self.closed
+
     def powers(self, species: str, time: float) -> list[float]:
         """Return upper bounds of E[X], E[X^2], ... from a comparison system, as far as they can be had."""
+        if species not in self._powers:
+            # All times at once: they share the work.
+            self._powers[species] = dict(zip(self.times, self._all_powers(species), strict=True))
+        return self._powers[species][time]
+
+    def _all_powers(self, species: str) -> list[list[float]]:
+        nothing: list[list[float]] = [[] for _ in self.times]
         k = self.names.index(species)
         if self.initial is None or np.isfinite(self.largest[k]):
-            return []
+            return nothing
         system = self.domination.system(k)
         if system is None:
-            return []
+            return nothing
         order = 2 if self.initial.points is None else system.largest_order
-        values = self._upper(system, order, [time], 0.5)[0]
-        if values is None:
-            return []
-        rest = (0,) * (len(system.members) - 1)
-        falling = [values[(n, *rest)].upper for n in range(order + 1)]
-        powers = []
-        for n in range(1, order + 1):
-            finite = all(math.isfinite(x) for x in falling[: n + 1])
-            moment = power_moment([Fraction(max(x, 0.0)) for x in falling[: n + 1]]) if finite else None
-            powers.append(math.inf if moment is None else _over(moment / system.scale**n))
-        return powers
+        solution = self._upper(system, order, self.times, 0.5)
+        return [[] if values is None else _raw_moments(system, order, values) for values in solution]
+
+
+def _raw_moments(system: System, order: int, values: dict[Index, Interval]) -> list[float]:
+    """Return upper bounds of E[X], ..., E[X**order] from those of falling factorials."""
+    rest = (0,) * (len(system.members) - 1)
+    falling = [values[(n, *rest)].upper for n in range(order + 1)]
+    powers = []
+    for n in range(1, order + 1):
+        finite = all(math.isfinite(x) for x in falling[: n + 1])
+        moment = power_moment([Fraction(max(x, 0.0)) for x in falling[: n + 1]]) if finite else None
+        powers.append(math.inf if moment is None else _over(moment / system.scale**n))
+    return powers
 
 
 def _over(x: Fraction) -> float:

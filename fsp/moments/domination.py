@@ -29,7 +29,7 @@ from fsp.moments.polynomial import Polynomial
 __all__ = ["Domination", "System"]
 
 #: Orders of moments for systems of 1, 2, ... members: a few tens of components each.
-_ORDERS = (12, 6, 4, 3)
+_ORDERS = (12, 5, 3)
 _MOST_MEMBERS = 12
 _DRIFT_ORDER = 4
 
@@ -233,7 +233,7 @@ class Domination:
         return weights if valid and positive and min(weights) >= 0 else None
 
     def _pulled_only(self, row: NDArray[np.int64]) -> bool:
-        """Return whether a steep reaction may be left out because its species is pulled back by its own rates.
+        """Return whether a steep reaction may be left out since its species is pulled back by its own rates.
 
         Reactions with such rates must then change this species alone: what they add to others is not bounded.
         """

@@ -45,8 +45,14 @@ class Constraints:
         self.network = network
         self.largest: dict[str, int] = {}
         self.conditions: list[Predicate] = []
+        if not (bounds is None or isinstance(bounds, Mapping | str | Sequence)):
+            message = f'bounds: give {{"U": 300}}, a condition such as "U*V <= 5000", or a list of these, not {bounds!r}'
+            raise ArgumentError(message)
         parts = [] if bounds is None else [bounds] if isinstance(bounds, Mapping | str) else list(bounds)
         for part in parts:
+            if not isinstance(part, Mapping | str):
+                message = f'bounds: a part must be {{"U": 300}} or a condition such as "U*V <= 5000", not {part!r}'
+                raise ArgumentError(message)
             if isinstance(part, str):
                 from fsp.model.propensity import Predicate
 
@@ -62,7 +68,8 @@ class Constraints:
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
             message = f"bounds: there is no species {name!r} (known: {', '.join(self.network.species_names)}){hint}"
             raise ArgumentError(message)
-        if isinstance(value, bool) or not float(value).is_integer() or value < 0:
+        number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        if not number or not float(value).is_integer() or value < 0:
             message = f"bounds: the largest count of {name} must be an integer >= 0, not {value!r}"
             raise ArgumentError(message)
         self.largest[name] = min(int(value), self.largest.get(name, _FREE))

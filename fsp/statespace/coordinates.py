@@ -70,6 +70,17 @@ class Coordinates:
         shifts = np.ascontiguousarray(network.stoichiometry[:, order], dtype=np.int64)
         return cls(network.species_names, tuple(order), offset, matrix, shifts)
 
+    def with_fibre_axis(self, axis: int) -> Coordinates:
+        """Return the same coordinates with another of the axes (its position in ``axes``) as the fibre axis."""
+        order = [a for a in range(self.n_axes) if a != axis] + [axis]
+        return Coordinates(
+            self.species_names,
+            tuple(self.axes[a] for a in order),
+            self.offset,
+            np.ascontiguousarray(self.matrix[:, order]),
+            np.ascontiguousarray(self.shifts[:, order]),
+        )
+
     @property
     def n_axes(self) -> int:
         """The number of enumerated species."""

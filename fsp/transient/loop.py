@@ -16,7 +16,6 @@ from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
 from fsp.ledger import Ledger
 from fsp.statespace.constraints import Constraints
-from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
 from fsp.statespace.pruning import prune
 from fsp.transient.protocol import Progress, Stepper
@@ -24,13 +23,16 @@ from fsp.transient.protocol import Progress, Stepper
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
 
-__all__ = ["AdaptiveLoop", "Snapshot"]
+__all__ = ["AdaptiveLoop", "Limits", "RoundingError", "Snapshot"]
 
 FloatArray = NDArray[np.float64]
 
-#: How the tolerance is shared out between what may leak, what may be pruned and what the series leaves out;
-#: the rest is for rounding.
-SHARE_LEAKED, SHARE_PRUNED, SHARE_SERIES, SHARE_STEADY = 0.45, 0.25, 0.1, 0.1
+#: How the tolerance is shared out between what may leak, what may be pruned and what the series leaves out. A smaller
+#: share costs few products, so half is left for rounding and for what cannot be foreseen.
+SHARE_LEAKED, SHARE_PRUNED, SHARE_SERIES = 0.2, 0.1, 0.05
+
+#: Part of the tolerance that rounding may take before it is worth working in extended precision.
+ROUNDING_LIMIT = 0.5
 
 #: Jumps of the uniformised chain in the first step, and in the longest ones: a long series spends few products on its
 #: tail, a short one lets the rate follow the set.
@@ -42,6 +44,10 @@ GROWING_HEADROOM = 1.1
 
 #: Layers of states that surround the initial state.
 FIRST_REACH = 8
+
+
+class RoundingError(ToleranceError):
+    """The worst-case rounding of double precision is going to exceed the tolerance."""
 
 
 @dataclass
@@ -93,6 +99,10 @@ class AdaptiveLoop:
     limits : Limits
     fixed : bool
         Take all states that the constraints allow and keep them, instead of following the probability.
+    extended : bool
+        Work in double-double arithmetic.
+    foresee : bool
+        Raise `RoundingError` as soon as rounding is bound to use up the tolerance.
     report : callable, optional
         Called with ``time=, states=, lost=, products=`` as the run goes on.
     """
@@ -106,6 +116,8 @@ class AdaptiveLoop:
     limits: Limits
     ledger: Ledger
     fixed: bool = False
+    extended: bool = False
+    foresee: bool = False
     threads: int | None = None
     report: Callable[..., None] | None = None
     statistics: dict[str, float | int] = field(default_factory=dict)
@@ -122,17 +134,18 @@ class AdaptiveLoop:
         self.statistics.update(products=0, steps=0, growths=0, restarts=0, states_peak=0, states_final=0)
         self._end = float(times[-1])
         self._initial_mass = float(self.p.sum())
+        self.ledger.book("rounding", 2.0**-51)
         self._jumps = FIRST_JUMPS
         self._headroom = GROWING_HEADROOM
-        self._steady = False
+        self._decay: float | None = None  # of the whole vector, once it has stopped changing
+        self._next_test = 4
         self._checked_size = 0
         self._prepare()
         for target in times:
             self._advance_to(float(target))
-            rounding = 0.5 * self.ledger.entries["rounding"]
-            last = target == times[-1]
-            p = self.p if last else self.p.copy()
-            p *= max(0.0, 1.0 - rounding * (1.0 + 1e-9))  # so that no entry exceeds the truth
+            rounding = 0.5 * self.ledger.entries["rounding"] + 2.0**-52
+            # Scaled down by the worst case of rounding, so that no entry exceeds the truth.
+            p = self.generator.leading(self.p) * max(0.0, 1.0 - rounding * (1.0 + 1e-9))
             self._check_ledger()
             self._check_balance(p)
             yield Snapshot(float(target), self.space, p, self.ledger.copy())
@@ -141,7 +154,7 @@ class AdaptiveLoop:
 
     def _prepare(self) -> None:
         self.limits.check(self.space)
-        self.tables = FactorTables(self.network, self.space.coordinates)
+        self.tables = FactorTables(self.network, self.space.coordinates, extended=self.extended)
         self.tables.cover(*self.space.box())
         room = self.limits.max_states or self.limits.memory // 40
         if self.fixed:
@@ -159,30 +172,32 @@ class AdaptiveLoop:
         best = int(np.argmax(extent))
         if best == extent.size - 1 or extent[best] < 1.5 * extent[-1] or space.n_states > 2_000_000:
             return space
-        coordinates = Coordinates.of(self.network, space.coordinates.axes[best])
+        coordinates = space.coordinates.with_fibre_axis(best)
         other = FibreSet.from_reduced(coordinates, coordinates.to_reduced(space.states()))
         if other.n_fibres >= 0.8 * space.n_fibres:
             return space
         old_states = self.space.states()
         moved = FibreSet.from_reduced(coordinates, coordinates.to_reduced(old_states))
         p = np.empty_like(self.p)
-        p[moved.index(old_states)] = self.p
+        p[..., moved.index(old_states)] = self.p
         self.space, self.p = moved, p
-        self.tables = FactorTables(self.network, coordinates)
+        self.tables = FactorTables(self.network, coordinates, extended=self.extended)
         return other
 
     def _move_to(self, space: FibreSet) -> None:
         """Make ``space`` the set of the current vector, booking what has no place in it as pruned."""
         self.limits.check(space)
         if space is not self.space:
-            self.p, lost = self.space.transfer(self.p, space)
+            self.p, lost = _transfer(self.space, self.p, space)
             if lost > 0.0:
                 self.ledger.book("pruned", lost * (1.0 + 1e-9))
         self.space = space
         self.generator = self._generator(space)
+        if self.p.ndim == 1:
+            self.p = self.generator.new_vector(self.p)
 
     def _generator(self, space: FibreSet) -> FibreGenerator:
-        generator = make_generator(self.tables, space, threads=self.threads)
+        generator = make_generator(self.tables, space, threads=self.threads, extended=self.extended)
         self.limits.check(space, generator.nbytes)
         peak = max(int(self.statistics["states_peak"]), space.n_states)
         self.statistics.update(states_peak=peak, states_final=space.n_states)
@@ -191,7 +206,7 @@ class AdaptiveLoop:
     # -- time ----------------------------------------------------------------------------------------------
 
     def _advance_to(self, target: float) -> None:
-        while self.time < target and not self._absorbed(target):
+        while self.time < target and not self._absorbed(target) and not self._settled(target):
             self._step(target)
             if self.report is not None:
                 self.report(time=self.time, states=self.space.n_states, lost=self.ledger.total,
@@ -204,6 +219,31 @@ class AdaptiveLoop:
         self.time = target
         return True
 
+    def _settled(self, target: float) -> bool:
+        """Stop stepping if the distribution has stopped changing, and book what that can be wrong by.
+
+        If ``P p >= (1 - eta) p`` in every state for the uniformised chain P, then ``P^k p >= (1 - eta)^k p``, because P is
+        non-negative; averaging over the Poisson number of jumps, ``exp(tA) p >= exp(-eta Lambda t) p``. So the scaled
+        vector stays a lower bound, and the mass that the scaling takes away bounds the error.
+        """
+        if self._decay is None and int(self.statistics["steps"]) >= self._next_test:
+            self._next_test = int(self.statistics["steps"]) + 4
+            beta = 1.0 / max(self.generator.max_exit_rate() * 1.02, 1e-300)
+            if (self._end - self.time) / beta > MOST_JUMPS:
+                image = np.empty_like(self.p)
+                self.generator.product(self.p, image, 1.0, beta)
+                eta = self.generator.largest_decrease(self.p, image)
+                decay = (eta + 2.0 * self.generator.product_error) / beta
+                if decay * (self._end - self.time) <= 0.8 * (self.tolerance - self.ledger.total):
+                    self._decay = decay
+        if self._decay is None:
+            return False
+        loss = self._decay * (target - self.time) * (1.0 + 1e-9)
+        self.ledger.book("steady_state", loss)
+        self.p = self.p * float(np.exp(-loss))
+        self.time = target
+        return True
+
     def _step(self, target: float) -> None:
         start_space, start_p = self.space, self.p
         blocked = 0.0
@@ -211,18 +251,19 @@ class AdaptiveLoop:
         while True:  # until a step is done without exceeding its uniformisation rate
             rate = self.generator.max_exit_rate()
             self._check_rate(rate)
-            duration = self._duration(rate, target)
+            duration, until = self._duration(rate, target)
             generator = self.generator
             stepper: Stepper = self.stepper
             self.stepper.headroom = 1.0 if self.fixed else self._headroom
-            stepper.begin(generator, self.p if self.fixed else self.p.copy(), duration, self._series_budget(duration))
-            leaks: dict[int, float] = {}
+            exact = np.longdouble(until) - np.longdouble(self.time)
+            stepper.begin(generator, self.p if self.fixed else self.p.copy(), exact, self._series_budget(duration))
+            leaks = np.zeros(self.network.n_reactions)
             space = self.space
             restart = False
             while stepper.advance(max(self._allowance(stepper), blocked)) is Progress.OUTFLOW:
                 flow, _ = generator.outflow(stepper.current)
                 larger = grow_outflow(
-                    generator, stepper.current, self.constraints, 0.3 * self._allowance(stepper), self._reach(space)
+                    generator, generator.leading(stepper.current), self.constraints, 0.3 * self._allowance(stepper), self._reach(space)
                 )
                 if larger.n_states == space.n_states:  # whatever flows out now, a constraint keeps out
                     blocked = 1.5 * flow
@@ -234,7 +275,7 @@ class AdaptiveLoop:
                 grown = self._generator(larger)
                 vectors = stepper.vectors()
                 for i in range(len(vectors)):
-                    vectors[i], _ = space.transfer(vectors[i], larger)
+                    vectors[i], _ = _transfer(space, vectors[i], larger)
                 space, generator = larger, grown
                 if not stepper.replace(generator, vectors):
                     restart = True
@@ -251,19 +292,20 @@ class AdaptiveLoop:
         self.space, self.generator = space, generator
         self.p = stepper.finish()
         self._book(leaks, stepper)
-        last = self.time + duration >= target * (1.0 - 1e-14)
-        self.time = target if last else self.time + duration
+        self.time = until
         self._jumps = min(2.0 * self._jumps, MOST_JUMPS)
         self._headroom = GROWING_HEADROOM if grew else 1.0
         if not self.fixed and self.time < self._end:
             self._prune(duration)
 
-    def _duration(self, rate: float, target: float) -> float:
+    def _duration(self, rate: float, target: float) -> tuple[float, float]:
+        """Return the length of the next step, and the time at which it ends."""
         left = target - self.time
-        if rate <= 0.0:
-            return left
         n = np.ceil(left * rate / self._jumps)
-        return left / max(n, 1.0)
+        if n <= 1.0:
+            return left, target
+        until = self.time + left / n
+        return until - self.time, until
 
     def _series_budget(self, duration: float) -> float:
         spent = self.ledger.entries["series"]
@@ -283,7 +325,7 @@ class AdaptiveLoop:
     def _prune(self, duration: float) -> None:
         budget = max(SHARE_PRUNED * self.tolerance - self.ledger.entries["pruned"], 0.0)
         budget *= 0.5 * duration / max(self._end - self.time, duration)
-        smaller = prune(self.space, self.p, self.generator.exit_rates(), duration, budget)
+        smaller = prune(self.space, self.generator.leading(self.p), self.generator.exit_rates(), duration, budget)
         space = self.space if smaller is None else smaller
         if space.n_states >= 2 * self._checked_size:
             self._checked_size = space.n_states
@@ -295,17 +337,12 @@ class AdaptiveLoop:
 
     # -- the ledger ----------------------------------------------------------------------------------------
 
-    def _collect(self, leaks: dict[int, float], generator: Any, stepper: Any) -> None:
-        reaction = generator.boundary.reaction
-        if stepper.segment_loss.size == reaction.size and reaction.size:
-            totals = np.bincount(reaction, stepper.segment_loss)
-            for r in np.flatnonzero(totals):
-                leaks[int(r)] = leaks.get(int(r), 0.0) + float(totals[r])
-        stepper.segment_loss = np.zeros(0)
+    def _collect(self, leaks: FloatArray, generator: Any, stepper: Any) -> None:
+        leaks += generator.leaks(stepper.residence)
 
-    def _book(self, leaks: dict[int, float], stepper: Any) -> None:
-        for r, amount in leaks.items():
-            self.ledger.book("leaked", amount * (1.0 + 1e-9), self.network.reactions[r].name)
+    def _book(self, leaks: FloatArray, stepper: Any) -> None:
+        for r in np.flatnonzero(leaks):
+            self.ledger.book("leaked", float(leaks[r]) * (1.0 + 1e-9), self.network.reactions[r].name)
         self.ledger.book("series", stepper.missing)
         self.ledger.book("rounding", 2.0 * stepper.rounding)
         self.statistics["products"] += stepper.products
@@ -341,6 +378,18 @@ class AdaptiveLoop:
 
     def _check_rate(self, rate: float) -> None:
         products = rate * (self._end - self.time)
+        rounding = self.ledger.entries["rounding"] + 2.2 * products * self.generator.product_error
+        if self.foresee and rounding > ROUNDING_LIMIT * self.tolerance:
+            message = f"rounding in double precision is going to add up to {rounding:.2g}"
+            raise RoundingError(message)
+        floor = self.ledger.entries["rounding"] + 2.0 * products * self.generator.product_error
+        if not self.foresee and floor > 3.0 * self.tolerance:  # also if the distribution stopped changing at once
+            message = (
+                f"the tolerance {self.tolerance:g} cannot be kept: exit rate {rate:.3g} times the remaining time "
+                f"{self._end - self.time:g} makes a worst-case rounding of {floor:.2g} in {self.generator.kind} arithmetic; "
+                "loosen the tolerance, or shorten the time span"
+            )
+            raise ToleranceError(message)
         if products <= self.limits.products:
             return
         low, high = self.space.box()
@@ -361,3 +410,11 @@ class AdaptiveLoop:
             "shorten the time span"
         )
         raise ToleranceError(message)
+
+
+def _transfer(space: FibreSet, vector: FloatArray, target: FibreSet) -> tuple[FloatArray, float]:
+    """Return a vector of either precision on another set, and the probability that has no place there."""
+    if vector.ndim == 1:
+        return space.transfer(vector, target)
+    parts = [space.transfer(part, target) for part in vector]
+    return np.stack([part for part, _ in parts]), abs(sum(lost for _, lost in parts))

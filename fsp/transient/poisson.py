@@ -18,6 +18,8 @@ class PoissonSeries:
     ----------
     weights : ndarray of float64, shape (n + 1,)
         Probability of k jumps, for k = 0 ... n; zero where left out.
+    fine : ndarray of long double, shape (n + 1,)
+        The same with their full precision.
     later : ndarray of float64, shape (n + 2,)
         Probability of at least k jumps.
     missing : float
@@ -25,6 +27,7 @@ class PoissonSeries:
     """
 
     weights: NDArray[np.float64]
+    fine: NDArray[np.longdouble]
     later: NDArray[np.float64]
     missing: float
 
@@ -34,7 +37,7 @@ class PoissonSeries:
         return self.weights.size - 1
 
 
-def poisson_series(mean: float, budget: float) -> PoissonSeries:
+def poisson_series(mean: float | np.longdouble, budget: float) -> PoissonSeries:
     """Return the Poisson probabilities of ``mean``, leaving out at most ``budget`` in total.
 
     The terms are computed by recursion from the mode in extended precision and normalised (Fox and Glynn 1988,
@@ -47,12 +50,13 @@ def poisson_series(mean: float, budget: float) -> PoissonSeries:
     >>> bool(abs(series.weights.sum() - 1.0) <= 1e-10)
     True
     """
+    mean = np.longdouble(mean)
     mode = int(mean)
-    reach = int(14.0 * np.sqrt(mean + 1.0)) + 60  # terms beyond are below 1e-40
+    reach = int(14.0 * np.sqrt(float(mean) + 1.0)) + 60  # terms beyond are below 1e-40
     up = np.arange(mode + 1, mode + reach + 1)
-    right = np.cumprod(np.longdouble(mean) / up)
+    right = np.cumprod(mean / up)
     down = np.arange(mode, max(mode - reach, 0), -1)
-    left = np.cumprod(down / np.longdouble(mean)) if mean > 0 else np.zeros(0, np.longdouble)
+    left = np.cumprod(down / mean) if mean > 0 else np.zeros(0, np.longdouble)
     terms = np.concatenate([left[::-1], np.ones(1, np.longdouble), right])
     terms /= terms.sum()
     lowest = mode - left.size
@@ -62,9 +66,9 @@ def poisson_series(mean: float, budget: float) -> PoissonSeries:
     keep = int(np.searchsorted(-tail, -budget / 2))  # and from this one on
     keep = max(keep, skip + 1)
     last = lowest + keep - 1
-    weights = np.zeros(last + 1)
-    weights[lowest + skip :] = terms[skip:keep]
+    fine = np.zeros(last + 1, np.longdouble)
+    fine[lowest + skip :] = terms[skip:keep]
     later = np.ones(last + 2)
     later[lowest + 1 : last + 2] = np.append(tail, 0.0)[1 : keep + 1]
     missing = float((head[skip - 1] if skip else 0.0) + (tail[keep] if keep < tail.size else 0.0)) + 1e-30
-    return PoissonSeries(weights, later, missing)
+    return PoissonSeries(fine.astype(np.float64), fine, later, missing)

@@ -29,6 +29,11 @@ class Operator(Protocol):
         """Relative rounding error of one uniformised product."""
         ...
 
+    @property
+    def vector_error(self) -> float:
+        """Relative error of storing an entry of a vector."""
+        ...
+
     def max_exit_rate(self) -> float:
         """Return the largest exit rate."""
         ...
@@ -41,7 +46,11 @@ class Operator(Protocol):
         ...
 
     def outflow(self, x: FloatArray) -> tuple[float, FloatArray]:
-        """Return the flow out of the set, in total and through each (local) boundary segment."""
+        """Return the flow out of the set, and the entries of ``x`` at the (local) boundary states."""
+        ...
+
+    def boundary_vector(self) -> FloatArray:
+        """Return zeros, one for each (local) boundary state."""
         ...
 
 

@@ -9,6 +9,8 @@ known before it is made, so no probability is lost that a larger set would have 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +35,8 @@ class Uniformisation:
         Probability that flowed out of the set during the step.
     missing : float
         What the cut-off of the series left out.
+    residence : ndarray
+        Expected time spent in each boundary state of the present set, which tells what leaked where.
     products : int
         Products made so far.
     """
@@ -41,17 +45,19 @@ class Uniformisation:
         self.headroom = headroom
         self.products = 0
 
-    def begin(self, operator: Operator, p: FloatArray, duration: float, budget: float) -> None:
-        """Start a step of ``duration`` from ``p``, whose series may leave out ``budget``."""
+    def begin(self, operator: Operator, p: FloatArray, duration: Any, budget: float) -> None:
+        """Start a step of ``duration`` from ``p``, which is overwritten; its series may leave out ``budget``."""
         self.operator = operator
-        self.rate = max(operator.max_exit_rate() * max(self.headroom, HEADROOM), 1e-300)
-        self.series: PoissonSeries = poisson_series(self.rate * duration, budget)
+        # The product uses 1/Lambda rounded to a double; the series uses the Lambda that this is the inverse of.
+        self.beta = 1.0 / max(operator.max_exit_rate() * max(self.headroom, HEADROOM), 1e-300)
+        self.rate = 1.0 / self.beta
+        self.series: PoissonSeries = poisson_series(np.longdouble(duration) / np.longdouble(self.beta), budget)
         self.missing = self.series.missing
         self.leaked = 0.0
         self.rounding = 0.0
-        self.segment_loss = np.zeros(0)
+        self.residence = operator.boundary_vector()
         self._k = 0
-        self._v = p.copy()
+        self._v = p
         self._next = np.empty_like(p)
         self._total = self._v * self.series.weights[0]
         self._error = 0.0
@@ -59,34 +65,34 @@ class Uniformisation:
     def advance(self, allowance: float) -> Progress:
         """Make products until the series ends or the next one would let out more than ``allowance``, a rate."""
         operator, series, rate = self.operator, self.series, self.rate
-        run = getattr(operator, "run_series", None)
         self._error = max(self._error, operator.product_error)
         before = self._k
+        done = None
+        run = getattr(operator, "run_series", None)  # the whole loop in one compiled call, where it pays
         if run is not None:
-            self._k, leaked, swapped, loss = run(
-                self._v, self._next, self._total, self._k, series.weights, series.later, rate, allowance
+            done = run(
+                self._v, self._next, self._total, self._k, series.weights, series.later, self.beta, allowance,
+                self.residence,
             )
+        if done is not None:
+            self._k, leaked, swapped = done
+            self.leaked += leaked
             if swapped:
                 self._v, self._next = self._next, self._v
-            self.leaked += leaked
-            self.segment_loss = self._add(loss)
         else:
             while self._k < series.n_products:
-                flow, by_segment = operator.outflow(self._v)
-                felt = series.later[self._k + 1] / rate
+                flow, here = operator.outflow(self._v)
                 if flow * series.later[self._k + 1] > allowance:
                     break
+                felt = series.later[self._k + 1] / rate
                 self.leaked += flow * felt
-                self.segment_loss = self._add(by_segment * felt)
+                self.residence += felt * here
                 self._k += 1
-                operator.product(self._v, self._next, 1.0, 1.0 / rate, series.weights[self._k], self._total)
+                operator.product(self._v, self._next, 1.0, self.beta, series.fine[self._k], self._total)
                 self._v, self._next = self._next, self._v
         self.products += self._k - before
-        self.rounding = self._k * (self._error + 2.0**-52) + 2.0**-50
+        self.rounding = self._k * self._error + 4.0 * operator.vector_error
         return Progress.DONE if self._k >= series.n_products else Progress.OUTFLOW
-
-    def _add(self, loss: FloatArray) -> FloatArray:
-        return loss.copy() if self.segment_loss.size != loss.size else self.segment_loss + loss
 
     @property
     def current(self) -> FloatArray:
@@ -106,7 +112,7 @@ class Uniformisation:
         self.operator = operator
         self._v, self._total = vectors
         self._next = np.empty_like(self._v)
-        self.segment_loss = np.zeros(0)
+        self.residence = operator.boundary_vector()
         return True
 
     def finish(self) -> FloatArray:

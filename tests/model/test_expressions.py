@@ -219,8 +219,9 @@ def test_refused(text, problem):
 
 
 def test_refuses_what_is_not_text():
-    with pytest.raises(ExpressionError, match="must be a text, not int"):
-        parse_expression(5, NAMES)
+    for thing in (5, None, ["X"], b"X"):
+        with pytest.raises(ExpressionError, match=f"must be a text, not {type(thing).__name__}"):
+            parse_expression(thing, NAMES)
 
 
 def test_time_only_where_allowed():

@@ -76,7 +76,7 @@ def test_antimony_does_not_remember(tmp_path):
         ("model a\n A = 1; B = 1; k = 1; A -> B; k*A - k*B;\nend", UnsupportedError, "_J0.*'?=>"),
         ("model a\n A = 1; A => ; A; at A > 5: A = 1;\nend", UnsupportedError, "event"),
         ("model a\n A = 1; A => ; A; k = 1; k' = 2;\nend", UnsupportedError, "rate rule of 'k'"),
-        ("model a\n A = 1;\nend", ModelError, "no reactions"),
+        ("model a\n species A; A = 1;\nend", ModelError, "no reactions"),
     ],
 )
 def test_bad_antimony(tmp_path, text, kind, problem):
@@ -140,7 +140,7 @@ def test_importing_is_light():
     code = (
         "import sys, fsp.model, fsp.model.gallery, fsp.model.loader\n"
         "heavy = {'sympy', 'libsbml', 'antimony', 'scipy', 'numba', 'matplotlib'} & set(sys.modules)\n"
-        "sys.exit(', '.join(sorted(heavy)))"
+        "sys.exit(len(heavy))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False

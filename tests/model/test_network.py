@@ -99,6 +99,8 @@ BAD = [
     (({"X": "3"}, ["X -> 0 @ 1"]), ModelError, "whole number"),
     (({"X": True}, ["X -> 0 @ 1"]), ModelError, "whole number"),
     (({"X": 2**63}, ["X -> 0 @ 1"]), ModelError, "below 2\\^62"),
+    (({"X": 10**400}, ["X -> 0 @ 1"]), ModelError, "whole number"),
+    ((S, ["X -> 0 @ k"], {"k": 10**400}), ModelError, "finite number"),
     (({"X Y": 1}, ["0 -> 0 @ 1"]), ModelError, "is not a name"),
     (({"time": 1}, ["time -> 0 @ 1"]), ModelError, "reserved"),
     (({"not": 1}, ["0 -> 0 @ 1"]), ModelError, "reserved"),
