@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from fsp.interval import Interval
     from fsp.ledger import Ledger
     from fsp.model import gallery
+    from fsp.model.equations import Reaction
     from fsp.model.loader import load_model
-    from fsp.model.network import Reaction, ReactionNetwork
+    from fsp.model.network import ReactionNetwork
     from fsp.results import TransientResult, load_result
     from fsp.solve import solve_transient
 
@@ -66,7 +67,7 @@ _LAZY = {
     "Distribution": "fsp.distribution",
     "Interval": "fsp.interval",
     "Ledger": "fsp.ledger",
-    "Reaction": "fsp.model.network",
+    "Reaction": "fsp.model.equations",
     "ReactionNetwork": "fsp.model.network",
     "TransientResult": "fsp.results",
     "load_model": "fsp.model.loader",

@@ -102,7 +102,9 @@ def _from_species(network: ReactionNetwork, laws: Mapping[Any, Any]) -> InitialL
         if name not in network.species_names:
             near = get_close_matches(str(name), network.species_names, 3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            message = f"initial: there is no species {name!r} (known: {', '.join(network.species_names)}){hint}"
+            message = (
+                f"initial: there is no species {name!r} (known: {', '.join(network.species_names)}){hint}"
+            )
             raise ArgumentError(message)
     supports: list[list[tuple[int, float]]] = []
     for name, default in zip(network.species_names, network.initial_state.tolist(), strict=True):

@@ -21,7 +21,8 @@ from fsp.results import TransientResult
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
-from fsp.transient.loop import AdaptiveLoop, Limits, RoundingError, Snapshot
+from fsp.transient.limits import Limits, RoundingError
+from fsp.transient.loop import AdaptiveLoop, Snapshot
 from fsp.transient.protocol import find_stepper
 
 if TYPE_CHECKING:
@@ -116,7 +117,9 @@ def solve_transient(
     started = clock.perf_counter()
     when = _read_times(times)
     _check_number("tolerance", tolerance, 0.0, 1.0)
-    if max_states is not None and (isinstance(max_states, bool) or int(max_states) != max_states or max_states < 1):
+    if max_states is not None and (
+        isinstance(max_states, bool) or int(max_states) != max_states or max_states < 1
+    ):
         message = f"max_states must be an integer >= 1, not {max_states!r}"
         raise ArgumentError(message)
     if memory_limit is not None and not memory_limit > 0:
@@ -226,7 +229,9 @@ def _coordinates(network: ReactionNetwork, law: InitialLaw) -> tuple[ReactionNet
     if len(laws) and (totals != totals[0]).any():
         return network, Coordinates.of(network, eliminate=False)
     if len(laws) and (totals[0] != laws.totals).any():
-        network = network.with_initial(**dict(zip(network.species_names, law.states[0].tolist(), strict=True)))
+        network = network.with_initial(
+            **dict(zip(network.species_names, law.states[0].tolist(), strict=True))
+        )
     return network, Coordinates.of(network)
 
 
@@ -259,11 +264,21 @@ def _distribution(snapshot: Snapshot, certified: bool, moments: _LazyMoments, in
 
 
 def _explain(name: str, method: str, precision: str, loop: AdaptiveLoop) -> str:
-    chosen = "chosen, because it is the method with a componentwise proof" if method == "auto" else "as requested"
+    chosen = (
+        "chosen, because it is the method with a componentwise proof" if method == "auto" else "as requested"
+    )
     peak = int(loop.statistics.get("states_peak", 0))
-    how = f"on all {peak:,} states within the bounds" if loop.fixed else f"on a moving set of at most {peak:,} states"
+    how = (
+        f"on all {peak:,} states within the bounds"
+        if loop.fixed
+        else f"on a moving set of at most {peak:,} states"
+    )
     kind = getattr(getattr(loop, "generator", None), "kind", "matrix-free")
-    why = ", because rounding in double precision could exceed the tolerance" if loop.extended and precision == "auto" else ""
+    why = (
+        ", because rounding in double precision could exceed the tolerance"
+        if loop.extended and precision == "auto"
+        else ""
+    )
     return f"{name} ({chosen}) {how}, {kind} products{why}"
 
 
@@ -284,7 +299,9 @@ class _LazyMoments:
         if not self._same_totals:
             return {}
         bounds = self.network.conservation_laws().upper_bounds
-        return {n: float(b) for n, b in zip(self.network.species_names, bounds, strict=True) if math.isfinite(b)}
+        return {
+            n: float(b) for n, b in zip(self.network.species_names, bounds, strict=True) if math.isfinite(b)
+        }
 
     def at(self, index: int) -> MomentBounds:
         if self._found is None:
@@ -295,7 +312,9 @@ class _LazyMoments:
             moments = InitialMoments.from_probabilities(law.states, law.probabilities) if exact else None
             support = self.support()
             bounds = [support.get(name, math.inf) for name in self.network.species_names]
-            self._found = moment_bounds(self.network, [float(t) for t in self._times], moments, upper_bounds=bounds)
+            self._found = moment_bounds(
+                self.network, [float(t) for t in self._times], moments, upper_bounds=bounds
+            )
         return self._found[index]
 
 

@@ -9,6 +9,8 @@ run will do; where the distance changes all the time, the source positions are s
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,7 +79,7 @@ class AssembledGenerator(FibreGenerator):
         )  # fmt: skip
         cuts = np.linspace(0, n, self.threads + 1).astype(np.int64)
         cuts[1:-1] -= cuts[1:-1] % BLOCK  # the same blocks, and so the same bits, for any number of threads
-        self._parts = [(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        self._parts = [(int(a), int(b)) for a, b in pairwise(cuts)]
 
     @property
     def nbytes(self) -> int:

@@ -37,7 +37,10 @@ def count_runs(ptr, lo, hi, source, reaction, weight, offset, end, delta, runs, 
 
 
 @njit(cache=True, nogil=True)
-def fill_constant(ptr, lo, hi, source, reaction, weight, offset, run_start, seen, run_lo, run_hi, run_delta, run_c):  # type: ignore[no-untyped-def]
+def fill_constant(  # type: ignore[no-untyped-def]
+    ptr, lo, hi, source, reaction, weight, offset, run_start, seen, run_lo, run_hi, run_delta, run_c
+):
+    """Write the runs of constant weight of the reactions that have room for them in ``run_start``."""
     for f in range(offset.size - 1):
         for k in range(ptr[f], ptr[f + 1]):
             r = reaction[k]
@@ -46,7 +49,12 @@ def fill_constant(ptr, lo, hi, source, reaction, weight, offset, run_start, seen
             start = offset[f] + lo[k]
             distance = offset[f] - source[k]
             last = run_start[r] + seen[r] - 1
-            if seen[r] == 0 or run_delta[last] != distance or run_hi[last] != start or run_c[last] != weight[k]:
+            if (
+                seen[r] == 0
+                or run_delta[last] != distance
+                or run_hi[last] != start
+                or run_c[last] != weight[k]
+            ):
                 last += 1
                 seen[r] += 1
                 run_lo[last] = start
@@ -60,6 +68,7 @@ def fill_weights(  # type: ignore[no-untyped-def]
     ptr, lo, hi, source, reaction, weight, table, plain, offset, tables, slot, sparse, run_start, run_lo, run_hi,
     run_delta, seen, weights, sources,
 ):  # fmt: skip
+    """Write weights for each target state, and runs of constant distance or source positions."""
     n = offset[-1]
     for f in range(offset.size - 1):
         for k in range(ptr[f], ptr[f + 1]):

@@ -127,7 +127,18 @@ class ExtendedGenerator(FibreGenerator):
 
     def leading(self, x: FloatArray) -> FloatArray:
         """Return the vector rounded to double precision."""
-        return x[0]
+        high: FloatArray = x[0]
+        return high
+
+    def apply(self, x: Any, out: FloatArray | None = None) -> FloatArray:
+        """Return ``A x`` for probabilities in double precision."""
+        x = self.new_vector(self._vector(x))
+        image = np.empty_like(x)
+        self.product(x, image, 0.0, 1.0)
+        if out is None:
+            return self.leading(image)
+        out[:] = image[0]
+        return out
 
     def product(
         self, x: FloatArray, out: FloatArray, alpha: float, beta: float,
@@ -136,7 +147,19 @@ class ExtendedGenerator(FibreGenerator):
         """Set ``out = alpha x + beta A x``, then add ``weight * out`` to ``total``; the weight may be a long double."""
         target = out if total is None else total
         high = float(weight)
-        _product(x, out, alpha, beta, high, float(weight - high), target, *self._exit, self._pointer, self._source, *self._weights)
+        _product(
+            x,
+            out,
+            alpha,
+            beta,
+            high,
+            float(weight - high),
+            target,
+            *self._exit,
+            self._pointer,
+            self._source,
+            *self._weights,
+        )
 
     def largest_decrease(self, before: FloatArray, after: FloatArray) -> float:
         """Return the largest relative decrease of a positive entry from one vector to another; 0 if none decreases."""

@@ -13,7 +13,7 @@ from fsp.generator import kernels, segments
 from fsp.generator.assembled_kernels import no_weights
 from fsp.generator.series import power_series
 from fsp.generator.tables import EVALUATION_ERROR, FactorTables
-from fsp.generator.threads import split_evenly, run_threads, threads_for
+from fsp.generator.threads import run_threads, split_evenly, threads_for
 from fsp.statespace.fibres import FibreSet
 
 if TYPE_CHECKING:
@@ -170,13 +170,25 @@ class FibreGenerator:
         c = space.coordinates
         edge = segments.boundary_segments(*common, c.offset, c.matrix)
         self._check(edge[-1])
-        self.boundary = Boundary(edge[0], edge[1], edge[2], edge[3], edge[4], edge[5], space, tables.reactions)
+        self.boundary = Boundary(
+            edge[0], edge[1], edge[2], edge[3], edge[4], edge[5], space, tables.reactions
+        )
         b = self.boundary
         b.positions, b.rates = kernels.boundary_rates(space.n_states, *b.segments, self.tables)
         s_ptr, s_lo, s_hi, s_source, s_c, _, s_reaction, _ = plain
         t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction, _ = along
         self.fibre_exit, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction = _diagonal_parts(
-            *fibres, *self._lists, tables.pure, tables.tables, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction
+            *fibres,
+            *self._lists,
+            tables.pure,
+            tables.tables,
+            t_ptr,
+            t_lo,
+            t_hi,
+            t_source,
+            t_c,
+            t_table,
+            t_reaction,
         )
         self._s = (s_ptr, s_lo, s_hi, s_source, s_c)
         self._t = (t_ptr, t_lo, t_hi, t_source, t_c, t_table)
@@ -212,7 +224,11 @@ class FibreGenerator:
     @property
     def n_terms(self) -> int:
         """Most terms that are added up in one row."""
-        return 1 + len(self.reactions) + int((~self.factors.pure & (self.factors.along_base != segments.NO_TABLE)).sum())
+        return (
+            1
+            + len(self.reactions)
+            + int((~self.factors.pure & (self.factors.along_base != segments.NO_TABLE)).sum())
+        )
 
     @property
     def product_error(self) -> float:
@@ -229,7 +245,15 @@ class FibreGenerator:
     @property
     def nbytes(self) -> int:
         """Memory of the generator, without the state set and the vectors."""
-        arrays = [*self._s, *self._t, *self._fuse, self._s_reaction, self._t_reaction, self.fibre_exit, self.tables]
+        arrays = [
+            *self._s,
+            *self._t,
+            *self._fuse,
+            self._s_reaction,
+            self._t_reaction,
+            self.fibre_exit,
+            self.tables,
+        ]
         return sum(a.nbytes for a in arrays)
 
     def product(
@@ -262,7 +286,7 @@ class FibreGenerator:
     def apply_transpose(self, z: Any) -> FloatArray:
         """Return ``A' z``: the backward operator, for expectations as functions of the initial state."""
         z = self._vector(z)
-        out = np.empty_like(z)
+        out: FloatArray = np.empty_like(z)
         kernels.add_transpose(z, out, 0.0, 1.0, *self._diagonal, *self._s, *self._t)
         return out
 
@@ -319,7 +343,8 @@ class FibreGenerator:
             everywhere = np.zeros(self.n_states)
             everywhere[self.boundary.positions] = residence
             residence = everywhere
-        return np.bincount(self.boundary.reaction, self.segment_outflow(residence), n_reactions)
+        flows = self.segment_outflow(residence)
+        return np.bincount(self.boundary.reaction, flows, n_reactions).astype(np.float64)
 
     def run_series(
         self, v: FloatArray, scratch: FloatArray, total: FloatArray, k: int, weights: FloatArray, later: FloatArray,
@@ -349,9 +374,11 @@ class FibreGenerator:
     def triplets(self) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
         """Return rows, columns, values and reactions of all off-diagonal entries."""
         parts = []
-        for group, reaction, plain in ((self._s, self._s_reaction, True), (self._t, self._t_reaction, False)):
-            ptr, lo, hi, source, c = group[:5]
-            table = lo if plain else group[5]
+        groups = (
+            (*self._s, self._s[1], self._s_reaction, True),
+            (*self._t, self._t_reaction, False),
+        )
+        for ptr, lo, hi, source, c, table, reaction, plain in groups:
             size = int((hi - lo).sum())
             rows, columns, kinds = (np.empty(size, np.int64) for _ in range(3))
             values = np.empty(size)
@@ -384,4 +411,6 @@ class FibreGenerator:
         return LinearOperator((n, n), matvec=self.apply, rmatvec=self.apply_transpose, dtype=np.float64)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.n_states:,} states, {len(self.reactions)} reactions, {self.kind})"
+        return (
+            f"{type(self).__name__}({self.n_states:,} states, {len(self.reactions)} reactions, {self.kind})"
+        )

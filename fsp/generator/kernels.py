@@ -11,7 +11,18 @@ from numba import njit
 
 from fsp.generator.pointers import peek, read, write
 
-__all__ = ["add_scaled", "add_transpose", "boundary_flow", "boundary_rates", "exit_rates", "fuse_ranges", "largest_decrease", "max_exit_rate", "product", "segment_outflow"]
+__all__ = [
+    "add_scaled",
+    "add_transpose",
+    "boundary_flow",
+    "boundary_rates",
+    "exit_rates",
+    "fuse_ranges",
+    "largest_decrease",
+    "max_exit_rate",
+    "product",
+    "segment_outflow",
+]
 
 _FAST = {"contract", "nsz", "arcp"}  # fused multiply-add, but no reordering of sums
 
@@ -45,6 +56,7 @@ def _set_diagonal(y, o, n, x, t, d, e, b):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def add_scaled(y, o, n, x, x1, c1):  # type: ignore[no-untyped-def]
+    """``y += c1 x`` for ``n`` entries from ``o`` in ``y`` and from ``x1`` in ``x``."""
     for i in range(n):
         write(y, o + i, peek(y, o + i) + c1 * read(x, x1 + i))
 
@@ -129,7 +141,9 @@ def product(  # type: ignore[no-untyped-def]
                     x6 = s_source[s] + lo
                     c6 = beta * s_c[s]
                     s += 1
-                _row_4s2t(y, p, m, x, tables, d, beta, b, x1, c1, x2, c2, x5, c5, x6, c6, x3, t3, c3, x4, t4, c4)
+                _row_4s2t(
+                    y, p, m, x, tables, d, beta, b, x1, c1, x2, c2, x5, c5, x6, c6, x3, t3, c3, x4, t4, c4
+                )
             else:
                 _row_2s2t(y, p, m, x, tables, d, beta, b, x1, c1, x2, c2, x3, t3, c3, x4, t4, c4)
             while s < s_end:

@@ -108,7 +108,7 @@ def inflow_segments(  # type: ignore[no-untyped-def]
             nu = shift[shift.size - 1]
             i = 0  # target
             j = 0  # source
-            c_of = np.int64(-1)
+            c_of = -1
             c = 0.0
             start = np.int64(0)
             while i < n and j < n:
@@ -131,7 +131,7 @@ def inflow_segments(  # type: ignore[no-untyped-def]
                         if sweep == 0:
                             v = _bad(c, flagged[r], start, first[j], first[j] + length[j], tables)
                             if v >= 0:
-                                error[0], error[1], error[2], error[3] = UNDEFINED, r, j, v
+                                error[:] = np.array((UNDEFINED, r, j, v))
                                 return ptr, seg_lo, seg_hi, seg_source, seg_c, seg_table, seg_reaction, error
                     if c != 0.0 and not np.isnan(c):
                         if sweep == 0:
@@ -217,7 +217,15 @@ def boundary_segments(  # type: ignore[no-untyped-def]
                                     count += lattice_matrix[s, axis] * (prefix[j, axis] + shift[axis])
                                 if count < 0:
                                     error[0], error[1], error[2], error[3] = MAKES_NEGATIVE, r, j, v
-                                    return out[0, :0], out[1, :0], out[2, :0], out[3, :0], out_c[:0], out[4, :0], error
+                                    return (
+                                        out[0, :0],
+                                        out[1, :0],
+                                        out[2, :0],
+                                        out[3, :0],
+                                        out_c[:0],
+                                        out[4, :0],
+                                        error,
+                                    )
                         if m == room:
                             room *= 2
                             wider = np.empty((5, room), np.int64)
@@ -234,7 +242,15 @@ def boundary_segments(  # type: ignore[no-untyped-def]
                         out_c[m] = c
                         m += 1
                 at = next_at
-    return out[0, :m].copy(), out[1, :m].copy(), out[2, :m].copy(), out[3, :m].copy(), out_c[:m].copy(), out[4, :m].copy(), error
+    return (
+        out[0, :m].copy(),
+        out[1, :m].copy(),
+        out[2, :m].copy(),
+        out[3, :m].copy(),
+        out_c[:m].copy(),
+        out[4, :m].copy(),
+        error,
+    )
 
 
 @njit(cache=True, nogil=True)

@@ -80,7 +80,9 @@ class FactorTables:
                 elif axes:
                     groups.setdefault(axes, _Group(axes, [])).factors.append(factor)
                 else:
-                    constant *= np.longdouble(factor.evaluate(self._fixed_counts(factor), dtype=np.longdouble))
+                    constant *= np.longdouble(
+                        factor.evaluate(self._fixed_counts(factor), dtype=np.longdouble)
+                    )
             found = list(groups.values())
             if along:
                 axes = tuple(sorted({a for f in along for a in coordinates.reads(f.species)}))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def split_evenly(offset: NDArray[np.int64], parts: int) -> list[tuple[int, int]]
     n = int(offset[-1])
     cuts = np.searchsorted(offset, np.arange(1, parts) * n // parts)
     edges = [0, *(int(c) for c in cuts), offset.size - 1]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 @lru_cache(maxsize=4)
@@ -42,7 +43,9 @@ def _pool(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="fsp")
 
 
-def run_threads(kernel: Callable[..., None], ranges: list[tuple[int, int]], arguments: tuple[Any, ...]) -> None:
+def run_threads(
+    kernel: Callable[..., None], ranges: list[tuple[int, int]], arguments: tuple[Any, ...]
+) -> None:
     """Run ``kernel(start, stop, *arguments)`` on all ranges, the first one in this thread."""
     pool = _pool(len(ranges) - 1)
     rest = [pool.submit(kernel, start, stop, *arguments) for start, stop in ranges[1:]]

@@ -51,7 +51,9 @@ class Constraints:
         parts = [] if bounds is None else [bounds] if isinstance(bounds, Mapping | str) else list(bounds)
         for part in parts:
             if not isinstance(part, Mapping | str):
-                message = f'bounds: a part must be {{"U": 300}} or a condition such as "U*V <= 5000", not {part!r}'
+                message = (
+                    f'bounds: a part must be {{"U": 300}} or a condition such as "U*V <= 5000", not {part!r}'
+                )
                 raise ArgumentError(message)
             if isinstance(part, str):
                 from fsp.model.propensity import Predicate
@@ -66,7 +68,9 @@ class Constraints:
         if name not in self.network.species_names:
             near = get_close_matches(name, self.network.species_names, 3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            message = f"bounds: there is no species {name!r} (known: {', '.join(self.network.species_names)}){hint}"
+            message = (
+                f"bounds: there is no species {name!r} (known: {', '.join(self.network.species_names)}){hint}"
+            )
             raise ArgumentError(message)
         number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
         if not number or not float(value).is_integer() or value < 0:
@@ -129,6 +133,8 @@ class Constraints:
             if counts[self.network.species_names.index(name)] > value:
                 return f"{name} <= {value}"
         for condition in self.conditions:
-            if not condition.evaluate(dict(zip(self.network.species_names, counts[:, None], strict=True))).all():
+            if not condition.evaluate(
+                dict(zip(self.network.species_names, counts[:, None], strict=True))
+            ).all():
                 return condition.text
         return ""

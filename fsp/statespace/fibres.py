@@ -78,7 +78,9 @@ class FibreSet:
         np.cumsum(length, out=self.offset[1:])
 
     @classmethod
-    def from_intervals(cls, coordinates: Coordinates, prefix: IntArray, first: IntArray, last: IntArray) -> FibreSet:
+    def from_intervals(
+        cls, coordinates: Coordinates, prefix: IntArray, first: IntArray, last: IntArray
+    ) -> FibreSet:
         """Return the union of intervals ``[first, last)``, in any order and overlapping."""
         return cls(coordinates, *sort_fibres(prefix, first, last))
 
@@ -153,7 +155,7 @@ class FibreSet:
     def counts(self, species: int, start: int = 0, stop: int | None = None) -> IntArray:
         """Return the counts of one species at positions ``start`` to ``stop``."""
         row = self.coordinates.matrix[species]
-        return self.coordinates.offset[species] + self.reduced(start, stop) @ row
+        return np.asarray(self.coordinates.offset[species] + self.reduced(start, stop) @ row)
 
     def index(self, states: ArrayLike) -> IntArray:
         """Return the position of each state, or -1 where it is not in the set; O(m log n_fibres)."""

@@ -1,0 +1,1 @@
+"""Transient solution: the adaptive loop, steppers (one file each), limits."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.errors import ExplosionError, SolverError, StateSpaceLimitError, ToleranceError
+from fsp.errors import SolverError, ToleranceError
 from fsp.generator.fibre_generator import FibreGenerator
 from fsp.generator.growth import closure, grow_outflow, reachable
 from fsp.generator.select import make_generator
@@ -18,21 +18,19 @@ from fsp.ledger import Ledger
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 from fsp.statespace.pruning import prune
+from fsp.transient.limits import Limits, Workload
 from fsp.transient.protocol import Progress, Stepper
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
 
-__all__ = ["AdaptiveLoop", "Limits", "RoundingError", "Snapshot"]
+__all__ = ["AdaptiveLoop", "Snapshot"]
 
 FloatArray = NDArray[np.float64]
 
 #: How the tolerance is shared out between what may leak, what may be pruned and what the series leaves out. A smaller
 #: share costs few products, so half is left for rounding and for what cannot be foreseen.
 SHARE_LEAKED, SHARE_PRUNED, SHARE_SERIES = 0.2, 0.1, 0.05
-
-#: Part of the tolerance that rounding may take before it is worth working in extended precision.
-ROUNDING_LIMIT = 0.5
 
 #: Jumps of the uniformised chain in the first step, and in the longest ones: a long series spends few products on its
 #: tail, a short one lets the rate follow the set.
@@ -42,12 +40,11 @@ FIRST_JUMPS, MOST_JUMPS = 32.0, 1024.0
 #: than the uniformisation rate means that the step has to be begun anew.
 GROWING_HEADROOM = 1.1
 
+#: Relative error of any state that a vector at rest may have where the user fixed the set.
+TAIL_ERROR = 1e-10
+
 #: Layers of states that surround the initial state.
 FIRST_REACH = 8
-
-
-class RoundingError(ToleranceError):
-    """The worst-case rounding of double precision is going to exceed the tolerance."""
 
 
 @dataclass
@@ -58,31 +55,6 @@ class Snapshot:
     space: FibreSet
     p: FloatArray
     ledger: Ledger
-
-
-@dataclass
-class Limits:
-    """What a run may use."""
-
-    max_states: int | None = None
-    memory: int = 2**62
-    products: float = 2e9
-
-    def check(self, space: FibreSet, overhead: int = 0) -> None:
-        """Raise before memory is used up."""
-        if self.max_states is not None and space.n_states > self.max_states:
-            message = (
-                f"the state set needs {space.n_states:,} states, more than max_states = {self.max_states:,}; "
-                "raise max_states, loosen the tolerance, or limit species with bounds="
-            )
-            raise StateSpaceLimitError(message)
-        need = 40 * space.n_states + space.nbytes + overhead
-        if need > self.memory:
-            message = (
-                f"the state set needs {space.n_states:,} states and about {need / 2**30:.3g} GiB, more than "
-                f"memory_limit = {self.memory / 2**30:.3g} GiB; loosen the tolerance or limit species with bounds="
-            )
-            raise StateSpaceLimitError(message)
 
 
 @dataclass
@@ -111,7 +83,7 @@ class AdaptiveLoop:
     space: FibreSet
     p: FloatArray
     constraints: Constraints
-    stepper: Any
+    stepper: Stepper
     tolerance: float
     limits: Limits
     ledger: Ledger
@@ -161,7 +133,9 @@ class AdaptiveLoop:
             space = closure(self.tables, self.space, self.constraints, room)
             space = self._best_axis(space)
         else:
-            space = reachable(self.tables, self.space, self.constraints, FIRST_REACH if self._end > 0 else 0, room)
+            space = reachable(
+                self.tables, self.space, self.constraints, FIRST_REACH if self._end > 0 else 0, room
+            )
         self._move_to(space)
         self._first_rate = self.generator.max_exit_rate()
 
@@ -234,7 +208,8 @@ class AdaptiveLoop:
                 self.generator.product(self.p, image, 1.0, beta)
                 eta = self.generator.largest_decrease(self.p, image)
                 decay = (eta + 2.0 * self.generator.product_error) / beta
-                if decay * (self._end - self.time) <= 0.8 * (self.tolerance - self.ledger.total):
+                room = 0.8 * (self.tolerance - self.ledger.total)
+                if decay * (self._end - self.time) <= (min(room, TAIL_ERROR) if self.fixed else room):
                     self._decay = decay
         if self._decay is None:
             return False
@@ -250,20 +225,28 @@ class AdaptiveLoop:
         grew = False
         while True:  # until a step is done without exceeding its uniformisation rate
             rate = self.generator.max_exit_rate()
-            self._check_rate(rate)
+            self._workload(rate).check(
+                self.limits, self.tolerance, self.space, foresee=self.foresee, adaptive=not self.fixed
+            )
             duration, until = self._duration(rate, target)
             generator = self.generator
             stepper: Stepper = self.stepper
-            self.stepper.headroom = 1.0 if self.fixed else self._headroom
+            stepper.headroom = 1.0 if self.fixed else self._headroom
             exact = np.longdouble(until) - np.longdouble(self.time)
-            stepper.begin(generator, self.p if self.fixed else self.p.copy(), exact, self._series_budget(duration))
+            stepper.begin(
+                generator, self.p if self.fixed else self.p.copy(), exact, self._series_budget(duration)
+            )
             leaks = np.zeros(self.network.n_reactions)
             space = self.space
             restart = False
             while stepper.advance(max(self._allowance(stepper), blocked)) is Progress.OUTFLOW:
                 flow, _ = generator.outflow(stepper.current)
                 larger = grow_outflow(
-                    generator, generator.leading(stepper.current), self.constraints, 0.3 * self._allowance(stepper), self._reach(space)
+                    generator,
+                    generator.leading(stepper.current),
+                    self.constraints,
+                    0.3 * self._allowance(stepper),
+                    self._reach(space),
                 )
                 if larger.n_states == space.n_states:  # whatever flows out now, a constraint keeps out
                     blocked = 1.5 * flow
@@ -307,16 +290,24 @@ class AdaptiveLoop:
         until = self.time + left / n
         return until - self.time, until
 
-    def _series_budget(self, duration: float) -> float:
-        spent = self.ledger.entries["series"]
-        return max(SHARE_SERIES * self.tolerance - spent, 0.0) * duration / max(self._end - self.time, duration)
+    def _workload(self, rate: float) -> Workload:
+        left, rounding = self._end - self.time, self.ledger.entries["rounding"]
+        return Workload(rate, self._first_rate, self.time, left, rounding, self.generator.product_error)
 
-    def _allowance(self, stepper: Any) -> float:
+    def _series_budget(self, duration: float) -> float:
+        if self.fixed:  # tails are wanted with all their digits, and a series cut short shows in them first
+            return 0.0
+        spent = self.ledger.entries["series"]
+        return (
+            max(SHARE_SERIES * self.tolerance - spent, 0.0) * duration / max(self._end - self.time, duration)
+        )
+
+    def _allowance(self, stepper: Stepper) -> float:
         """Outflow per unit of time that the rest of the run may have."""
         if self.fixed:
             return float("inf")
         left = SHARE_LEAKED * self.tolerance - self.ledger.entries["leaked"] - stepper.leaked
-        return max(left, 1e-3 * SHARE_LEAKED * self.tolerance) / (self._end - self.time)
+        return float(max(left, 1e-3 * SHARE_LEAKED * self.tolerance) / (self._end - self.time))
 
     def _reach(self, space: FibreSet) -> int:
         low, high = space.box()
@@ -325,7 +316,9 @@ class AdaptiveLoop:
     def _prune(self, duration: float) -> None:
         budget = max(SHARE_PRUNED * self.tolerance - self.ledger.entries["pruned"], 0.0)
         budget *= 0.5 * duration / max(self._end - self.time, duration)
-        smaller = prune(self.space, self.generator.leading(self.p), self.generator.exit_rates(), duration, budget)
+        smaller = prune(
+            self.space, self.generator.leading(self.p), self.generator.exit_rates(), duration, budget
+        )
         space = self.space if smaller is None else smaller
         if space.n_states >= 2 * self._checked_size:
             self._checked_size = space.n_states
@@ -337,10 +330,10 @@ class AdaptiveLoop:
 
     # -- the ledger ----------------------------------------------------------------------------------------
 
-    def _collect(self, leaks: FloatArray, generator: Any, stepper: Any) -> None:
+    def _collect(self, leaks: FloatArray, generator: Any, stepper: Stepper) -> None:
         leaks += generator.leaks(stepper.residence)
 
-    def _book(self, leaks: FloatArray, stepper: Any) -> None:
+    def _book(self, leaks: FloatArray, stepper: Stepper) -> None:
         for r in np.flatnonzero(leaks):
             self.ledger.book("leaked", float(leaks[r]) * (1.0 + 1e-9), self.network.reactions[r].name)
         self.ledger.book("series", stepper.missing)
@@ -375,41 +368,6 @@ class AdaptiveLoop:
                 "the ledger; please report this model"
             )
             raise SolverError(message)
-
-    def _check_rate(self, rate: float) -> None:
-        products = rate * (self._end - self.time)
-        rounding = self.ledger.entries["rounding"] + 2.2 * products * self.generator.product_error
-        if self.foresee and rounding > ROUNDING_LIMIT * self.tolerance:
-            message = f"rounding in double precision is going to add up to {rounding:.2g}"
-            raise RoundingError(message)
-        floor = self.ledger.entries["rounding"] + 2.0 * products * self.generator.product_error
-        if not self.foresee and floor > 3.0 * self.tolerance:  # also if the distribution stopped changing at once
-            message = (
-                f"the tolerance {self.tolerance:g} cannot be kept: exit rate {rate:.3g} times the remaining time "
-                f"{self._end - self.time:g} makes a worst-case rounding of {floor:.2g} in {self.generator.kind} arithmetic; "
-                "loosen the tolerance, or shorten the time span"
-            )
-            raise ToleranceError(message)
-        if products <= self.limits.products:
-            return
-        low, high = self.space.box()
-        names = self.space.species_names
-        axis = int(np.argmax(high - low))
-        species = names[self.space.coordinates.axes[axis]]
-        if rate > 1e4 * max(self._first_rate, 1e-300) and not self.fixed:
-            message = (
-                f"the network seems explosive: at time {self.time:g} the state set reaches {species} = {high[axis]:,} "
-                f"and an exit rate of {rate:.3g}, {rate / max(self._first_rate, 1e-300):.1g} times that at the start, and both keep "
-                "growing; check the propensities that increase counts faster than linearly, or limit the species "
-                "with bounds="
-            )
-            raise ExplosionError(message)
-        message = (
-            f"the problem is too stiff for uniformisation: exit rate {rate:.3g} times the remaining time "
-            f"{self._end - self.time:g} needs {products:.2g} products (limit {self.limits.products:g}); "
-            "shorten the time span"
-        )
-        raise ToleranceError(message)
 
 
 def _transfer(space: FibreSet, vector: FloatArray, target: FibreSet) -> tuple[FloatArray, float]:

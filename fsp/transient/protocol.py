@@ -66,10 +66,28 @@ class Stepper(Protocol):
 
     ``begin`` starts a step, ``advance`` works until the step is done or the outflow passes ``allowance`` (a
     probability per unit of time); then the caller may enlarge the set and hand over the moved vectors with
-    ``replace``. ``finish`` returns the vector at the end; ``lost`` holds what the step is to book.
+    ``replace``. ``finish`` returns the vector at the end.
+
+    Attributes
+    ----------
+    products : int
+        Products made so far; the caller sets it back.
+    leaked, missing, rounding : float
+        What the step is to book: outflow, its own cut-off, and rounding (relative, for every entry).
+    residence : ndarray
+        Expected time spent in each boundary state of the present set, which tells what leaked where.
+    headroom : float
+        How far above the rates of the present set the step should plan, because the set may grow.
     """
 
-    def begin(self, operator: Operator, p: FloatArray, duration: float, budget: float) -> None:
+    products: int
+    leaked: float
+    missing: float
+    rounding: float
+    residence: FloatArray
+    headroom: float
+
+    def begin(self, operator: Operator, p: FloatArray, duration: Any, budget: float) -> None:
         """Start from ``p``; the step may lose ``budget`` by its own approximations."""
         ...
 

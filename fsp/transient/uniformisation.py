@@ -51,7 +51,9 @@ class Uniformisation:
         # The product uses 1/Lambda rounded to a double; the series uses the Lambda that this is the inverse of.
         self.beta = 1.0 / max(operator.max_exit_rate() * max(self.headroom, HEADROOM), 1e-300)
         self.rate = 1.0 / self.beta
-        self.series: PoissonSeries = poisson_series(np.longdouble(duration) / np.longdouble(self.beta), budget)
+        self.series: PoissonSeries = poisson_series(
+            np.longdouble(duration) / np.longdouble(self.beta), budget
+        )
         self.missing = self.series.missing
         self.leaked = 0.0
         self.rounding = 0.0
@@ -71,7 +73,14 @@ class Uniformisation:
         run = getattr(operator, "run_series", None)  # the whole loop in one compiled call, where it pays
         if run is not None:
             done = run(
-                self._v, self._next, self._total, self._k, series.weights, series.later, self.beta, allowance,
+                self._v,
+                self._next,
+                self._total,
+                self._k,
+                series.weights,
+                series.later,
+                self.beta,
+                allowance,
                 self.residence,
             )
         if done is not None:
@@ -117,6 +126,6 @@ class Uniformisation:
 
     def finish(self) -> FloatArray:
         """Return the sum of the series."""
-        total = self._total
+        total: FloatArray = self._total
         del self._v, self._next, self._total
         return total

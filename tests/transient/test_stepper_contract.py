@@ -18,6 +18,7 @@ import fsp
 from fsp.errors import ArgumentError
 from fsp.generator import FactorTables, FibreGenerator
 from fsp.generator.assembled import AssembledGenerator
+from fsp.generator.extended import ExtendedGenerator
 from fsp.statespace import Coordinates, FibreSet
 from fsp.transient.protocol import STEPPERS, Progress, find_stepper
 
@@ -115,7 +116,14 @@ def in_parts(share: float, **options: Any) -> Callable[..., Any]:
     return run
 
 
+def on_extended(name: str, problem: Run, budget: float, allowances: Any = ()) -> Any:
+    tables = FactorTables(problem.network, problem.space.coordinates, extended=True)
+    operator = ExtendedGenerator(tables, problem.space)
+    return one_step(name, operator, problem.start, problem.duration, budget, allowances)
+
+
 OPERATORS = {
+    "double-double": on_extended,
     "matrix-free": on_whole(FibreGenerator),
     "assembled": on_whole(AssembledGenerator),
     "two parts": in_parts(0.37),
