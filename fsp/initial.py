@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
@@ -39,12 +39,15 @@ class InitialLaw:
         Bound on the 1-norm distance to the law that is meant: the error bound of an earlier result.
     certified : bool
         Whether ``missing`` is proven.
+    lower_bound : bool
+        Whether the probabilities are known to be lower bounds.
     """
 
     states: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     missing: float = 0.0
     certified: bool = True
+    lower_bound: bool = True
 
 
 def read_initial(network: ReactionNetwork, initial: Any = None) -> InitialLaw:
@@ -72,7 +75,8 @@ def read_initial(network: ReactionNetwork, initial: Any = None) -> InitialLaw:
     if isinstance(initial, Mapping):
         if initial and all(isinstance(key, tuple) for key in initial):
             states = [_state(network, key) for key in initial]
-            return _checked(np.array(states, np.int64), np.array(list(initial.values()), dtype=float))
+            weights = [_probability(state, q) for state, q in zip(states, initial.values(), strict=True)]
+            return _checked(np.array(states, np.int64), np.array(weights))
         return _from_species(network, initial)
     if isinstance(initial, Sequence | np.ndarray):
         return InitialLaw(np.array([_state(network, initial)], np.int64), np.ones(1))
@@ -92,9 +96,13 @@ def _from_distribution(network: ReactionNetwork, law: Distribution) -> InitialLa
         raise ArgumentError(message)
     order = [law.species_names.index(name) for name in network.species_names]
     keep = law.probabilities > 0.0
-    # Two-sided errors count twice: the stored entries may be above the truth as well as below it.
-    missing = law.error_bound
-    return InitialLaw(law.states[keep][:, order], np.array(law.probabilities[keep]), missing, law.certified)
+    return InitialLaw(
+        law.states[keep][:, order],
+        np.array(law.probabilities[keep]),
+        law.error_bound,
+        law.certified,
+        law.lower_bound,
+    )
 
 
 def _from_species(network: ReactionNetwork, laws: Mapping[Any, Any]) -> InitialLaw:
@@ -110,11 +118,12 @@ def _from_species(network: ReactionNetwork, laws: Mapping[Any, Any]) -> InitialL
     for name, default in zip(network.species_names, network.initial_state.tolist(), strict=True):
         law = laws.get(name, default)
         if isinstance(law, Mapping):
-            pairs = [(_count(name, n), float(q)) for n, q in law.items()]
+            pairs = [(_count(name, n), _probability(name, q)) for n, q in law.items()]
         elif isinstance(law, Sequence | np.ndarray) and not isinstance(law, str):
-            pairs = [(n, float(q)) for n, q in enumerate(law)]
+            pairs = [(n, _probability(name, q)) for n, q in enumerate(law)]
         else:
             pairs = [(_count(name, law), 1.0)]
+        _check_total(f"the probabilities of {name}", [q for _, q in pairs])
         supports.append([pair for pair in pairs if pair[1] != 0.0])
     size = math.prod(len(s) for s in supports)
     if size > _MOST_STATES:
@@ -144,12 +153,21 @@ def _state(network: ReactionNetwork, values: Any) -> list[int]:
     return [_count(name, v) for name, v in zip(network.species_names, values, strict=True)]
 
 
-def _checked(states: NDArray[np.int64], p: NDArray[np.float64]) -> InitialLaw:
-    if not (np.isfinite(p) & (p >= 0.0)).all():
-        message = "initial: probabilities must be finite and not negative"
+def _probability(of: Any, value: Any) -> float:
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not number or not (math.isfinite(value) and value >= 0):
+        message = f"initial: the probability of {of} must be a finite number >= 0, not {value!r}"
         raise ArgumentError(message)
+    return float(value)
+
+
+def _check_total(what: str, p: Iterable[float]) -> None:
     total = math.fsum(p)
     if abs(total - 1.0) > _SLACK:
-        message = f"initial: the probabilities add up to {total!r} instead of 1"
+        message = f"initial: {what} add up to {total!r} instead of 1"
         raise ArgumentError(message)
+
+
+def _checked(states: NDArray[np.int64], p: NDArray[np.float64]) -> InitialLaw:
+    _check_total("the probabilities", p)
     return InitialLaw(states[p > 0.0], p[p > 0.0])

@@ -157,7 +157,7 @@ def solve_transient(
 
     def result(loop: AdaptiveLoop, status: str) -> TransientResult:
         n = len(finished)
-        distributions = [_distribution(s, law.certified, moments, i) for i, s in enumerate(finished)]
+        distributions = [_distribution(s, law, moments, i) for i, s in enumerate(finished)]
         statistics = dict(loop.statistics, seconds=clock.perf_counter() - started)
         return TransientResult(
             network, when[:n], distributions, finished[-1].ledger if n else loop.ledger, name,
@@ -250,15 +250,16 @@ def _start(
     return space, p
 
 
-def _distribution(snapshot: Snapshot, certified: bool, moments: _LazyMoments, index: int) -> Distribution:
+def _distribution(snapshot: Snapshot, law: InitialLaw, moments: _LazyMoments, index: int) -> Distribution:
     return Distribution(
         snapshot.space,
         snapshot.p,
         error_bound=snapshot.ledger.total,
-        certified=certified,
+        certified=law.certified,
         time=snapshot.time,
         moments=_MomentsAt(moments, index),
         support_bounds=moments.support(),
+        lower_bound=law.lower_bound,
         ledger=snapshot.ledger,
     )
 

@@ -62,8 +62,10 @@ class AssembledGenerator(FibreGenerator):
         run_lo, run_hi, run_delta = (np.zeros(int(first[-1]), np.int64) for _ in range(3))
         seen = np.zeros(n_reactions, np.int64)
         for segments, reaction, c, table, is_plain in groups:
-            fill_weights(*segments, reaction, c, table, is_plain, space.offset, self.tables, slot, sparse, first, run_lo, run_hi,
-                  run_delta, seen, self._weights, self._sources)  # fmt: skip
+            fill_weights(
+                *segments, reaction, c, table, is_plain, space.offset, self.tables, slot, sparse, first, run_lo,
+                run_hi, run_delta, seen, self._weights, self._sources,
+            )  # fmt: skip
         bands = np.flatnonzero(banded)
         flats = np.concatenate([[0], np.cumsum(np.where(constant, flat, 0))]).astype(np.int64)
         flat_lo, flat_hi, flat_delta = (np.zeros(int(flats[-1]), np.int64) for _ in range(3))

@@ -170,9 +170,9 @@ class FibreGenerator:
         c = space.coordinates
         edge = segments.boundary_segments(*common, c.offset, c.matrix)
         self._check(edge[-1])
-        self.boundary = Boundary(
-            edge[0], edge[1], edge[2], edge[3], edge[4], edge[5], space, tables.reactions
-        )
+        found, c_found, m, _ = edge
+        local, fibre, lo, hi, table = (np.ascontiguousarray(row) for row in found[:, :m])
+        self.boundary = Boundary(local, fibre, lo, hi, c_found[0, :m].copy(), table, space, tables.reactions)
         b = self.boundary
         b.positions, b.rates = kernels.boundary_rates(space.n_states, *b.segments, self.tables)
         s_ptr, s_lo, s_hi, s_source, s_c, _, s_reaction, _ = plain

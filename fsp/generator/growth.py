@@ -32,11 +32,12 @@ def _extend(
         return space
     matrix, limit = constraints.linear(space.coordinates)
     while True:
-        prefix, first, last, hit = segments.grow_rays(
+        rays, m, hit = segments.grow_rays(
             *todo, reach, tables.shifts, tables.const, tables.factor_pointer, tables.factor_base,
             tables.factor_stride, tables.along_base, tables.along_stride, tables.tables, tables.low, tables.high,
             matrix, limit, MAX_INTERVALS,
         )  # fmt: skip
+        prefix, first, last = np.ascontiguousarray(rays[:-2, :m].T), rays[-2, :m], rays[-1, :m]
         low, high = space.box()
         if prefix.size or first.size:
             low[:-1] = np.minimum(low[:-1], prefix.min(axis=0, initial=2**62))
@@ -80,13 +81,14 @@ def _boundary(tables: FactorTables, space: FibreSet) -> tuple[IntArray, ...]:
     """Return the boundary segments (reaction, prefix, lo, hi) of a set."""
     tables.cover(*space.box())
     c = space.coordinates
-    reaction, fibre, lo, hi, _, _, error = segments.boundary_segments(
+    found, _, m, error = segments.boundary_segments(
         space.prefix, space.first, space.length, space.offset, tables.shifts, tables.const, tables.factor_pointer,
         tables.factor_base, tables.factor_stride, tables.along_base, tables.along_stride, tables.flagged,
         tables.tables, c.offset, c.matrix,
     )  # fmt: skip
     if error[0]:
         FibreGenerator(tables, space)  # raises with the reaction and the state
+    reaction, fibre, lo, hi, _ = found[:, :m]
     return reaction, np.ascontiguousarray(space.prefix[fibre]), lo, hi
 
 

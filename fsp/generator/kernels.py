@@ -1,7 +1,7 @@
 """Compiled products with the generator: one pass over each fibre, all its reactions fused.
 
-The hot loops have unit stride and no branches. A fibre whose segments cover different parts is split: the part that
-all of them cover is done in one fused pass, the rest segment by segment.
+A fibre is done in blocks of eight states. Where all its segments cover a block no masks are needed, and if that part is
+long, all terms are fused into one loop without branches.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from fsp.generator.blocks import LANES, block, fused_2s2t, fused_4s2t, open_block
 from fsp.generator.pointers import peek, read, write
 
 __all__ = [
@@ -26,26 +27,11 @@ __all__ = [
 
 _FAST = {"contract", "nsz", "arcp"}  # fused multiply-add, but no reordering of sums
 
+#: States after which a finished part of the product is added to the total, and length of the common part of all
+#: segments of a fibre from which it pays to set up the fused loop.
+_FLUSH, _LONG = 1024, 48
+
 # In the loops below y, x and t are arrays; o, and the numbers behind x and t, are positions of the first element.
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _row_2s2t(y, o, n, x, t, d, e, b, x1, c1, x2, c2, x3, t3, c3, x4, t4, c4):  # type: ignore[no-untyped-def]
-    for i in range(n):
-        value = (d - e * read(t, b + i)) * read(x, o + i)
-        value += c1 * read(x, x1 + i) + c2 * read(x, x2 + i)
-        value += c3 * read(t, t3 + i) * read(x, x3 + i) + c4 * read(t, t4 + i) * read(x, x4 + i)
-        write(y, o + i, value)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _row_4s2t(y, o, n, x, t, d, e, b, x1, c1, x2, c2, x5, c5, x6, c6, x3, t3, c3, x4, t4, c4):  # type: ignore[no-untyped-def]
-    for i in range(n):
-        value = (d - e * read(t, b + i)) * read(x, o + i)
-        value += c1 * read(x, x1 + i) + c2 * read(x, x2 + i)
-        value += c5 * read(x, x5 + i) + c6 * read(x, x6 + i)
-        value += c3 * read(t, t3 + i) * read(x, x3 + i) + c4 * read(t, t4 + i) * read(x, x4 + i)
-        write(y, o + i, value)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
@@ -69,7 +55,7 @@ def _add_table(y, o, n, x, x1, t, t1, c1):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def fuse_ranges(length, s_ptr, s_lo, s_hi, t_ptr, t_lo, t_hi):  # type: ignore[no-untyped-def]
-    """Part of each fibre that all its segments cover, as ``lo, hi``; empty if fusing would not pay."""
+    """Part of each fibre that all its segments cover, as ``lo, hi``; 0, 0 if there is none."""
     n = length.size
     lo = np.zeros(n, np.int64)
     hi = np.zeros(n, np.int64)
@@ -82,7 +68,7 @@ def fuse_ranges(length, s_ptr, s_lo, s_hi, t_ptr, t_lo, t_hi):  # type: ignore[n
         for k in range(t_ptr[f], t_ptr[f + 1]):
             a = max(a, t_lo[k])
             b = min(b, t_hi[k])
-        if 2 * (b - a) >= length[f]:
+        if b > a:
             lo[f] = a
             hi[f] = b
     return lo, hi
@@ -94,80 +80,74 @@ def product(  # type: ignore[no-untyped-def]
     s_ptr, s_lo, s_hi, s_source, s_c, t_ptr, t_lo, t_hi, t_source, t_c, t_table,
 ):  # fmt: skip
     """``y = alpha x + beta A x`` on the fibres ``f0`` to ``f1``; then ``total += weight y`` where ``weight > 0``."""
+    done = offset[f0]  # up to where the total is complete
     for f in range(f0, f1):
         o = offset[f]
         n = offset[f + 1] - o
         d = alpha - beta * fibre_exit[f]
         base = diagonal_base + first[f]
-        lo = fuse_lo[f]
-        hi = fuse_hi[f]
         s = s_ptr[f]
         s_end = s_ptr[f + 1]
         t = t_ptr[f]
         t_end = t_ptr[f + 1]
-        if hi > lo:
-            m = hi - lo
-            p = o + lo
-            b = base + lo
-            many = s_end - s > 2
-            x1 = x2 = x3 = x4 = p  # terms that are not there read the state itself, times zero
-            t3 = t4 = b
-            c1 = c2 = c3 = c4 = 0.0
-            if s < s_end:
-                x1 = s_source[s] + lo
-                c1 = beta * s_c[s]
-                s += 1
-            if s < s_end:
-                x2 = s_source[s] + lo
-                c2 = beta * s_c[s]
-                s += 1
-            if t < t_end:
-                x3 = t_source[t] + lo
-                t3 = t_table[t] + lo
-                c3 = beta * t_c[t]
-                t += 1
-            if t < t_end:
-                x4 = t_source[t] + lo
-                t4 = t_table[t] + lo
-                c4 = beta * t_c[t]
-                t += 1
-            if many:
-                x5 = s_source[s] + lo
-                c5 = beta * s_c[s]
-                s += 1
-                x6 = p
-                c6 = 0.0
-                if s < s_end:
-                    x6 = s_source[s] + lo
-                    c6 = beta * s_c[s]
-                    s += 1
-                _row_4s2t(
-                    y, p, m, x, tables, d, beta, b, x1, c1, x2, c2, x5, c5, x6, c6, x3, t3, c3, x4, t4, c4
-                )
+        lo = fuse_lo[f]
+        hi = fuse_hi[f]
+        p = 0
+        fused = hi - lo >= _LONG and s_end - s <= 4 and t_end - t <= 2
+        while p < n:
+            if fused and p >= lo:
+                break
+            if p >= lo and p + LANES <= hi:
+                open_block(
+                    y, x, tables, o, n, p, d, beta, base, s, s_end, s_lo, s_hi, s_source, s_c, t, t_end, t_lo, t_hi,
+                    t_source, t_c, t_table,
+                )  # fmt: skip
             else:
-                _row_2s2t(y, p, m, x, tables, d, beta, b, x1, c1, x2, c2, x3, t3, c3, x4, t4, c4)
-            while s < s_end:
-                add_scaled(y, p, m, x, s_source[s] + lo, beta * s_c[s])
-                s += 1
-            while t < t_end:
-                _add_table(y, p, m, x, t_source[t] + lo, tables, t_table[t] + lo, beta * t_c[t])
-                t += 1
-        if hi - lo < n:
-            for side in range(2):  # what the fused range left out, before it and after it
-                a = 0 if side == 0 else hi
-                z = lo if side == 0 else n
-                if a >= z:
-                    continue
-                _set_diagonal(y, o + a, z - a, x, tables, d, beta, base + a)
-                for k in range(s_ptr[f], s_end):
-                    p = max(a, s_lo[k])
-                    add_scaled(y, o + p, min(z, s_hi[k]) - p, x, s_source[k] + p, beta * s_c[k])
-                for k in range(t_ptr[f], t_end):
-                    p = max(a, t_lo[k])
-                    q = min(z, t_hi[k])
-                    _add_table(y, o + p, q - p, x, t_source[k] + p, tables, t_table[k] + p, beta * t_c[k])
-        if weight > 0.0:
-            add_scaled(total, o, n, y, o, weight)
+                block(
+                    y, x, tables, o, n, p, d, beta, base, s, s_end, s_lo, s_hi, s_source, s_c, t, t_end, t_lo, t_hi,
+                    t_source, t_c, t_table,
+                )  # fmt: skip
+            p += LANES
+        if fused:
+            # Terms that are not there read the state itself, times zero.
+            x1 = x2 = x3 = x4 = x5 = x6 = o
+            t3 = t4 = base
+            c1 = c2 = c3 = c4 = c5 = c6 = 0.0
+            if s < s_end:
+                x1, c1 = s_source[s], beta * s_c[s]
+            if s + 1 < s_end:
+                x2, c2 = s_source[s + 1], beta * s_c[s + 1]
+            if s + 2 < s_end:
+                x5, c5 = s_source[s + 2], beta * s_c[s + 2]
+            if s + 3 < s_end:
+                x6, c6 = s_source[s + 3], beta * s_c[s + 3]
+            if t < t_end:
+                x3, c3, t3 = t_source[t], beta * t_c[t], t_table[t]
+            if t + 1 < t_end:
+                x4, c4, t4 = t_source[t + 1], beta * t_c[t + 1], t_table[t + 1]
+            if s_end - s <= 2:
+                while p + LANES <= hi:
+                    fused_2s2t(
+                        y, x, tables, o + p, d, beta, base + p, x1 + p, c1, x2 + p, c2, x3 + p, c3, t3 + p, x4 + p, c4,
+                        t4 + p,
+                    )  # fmt: skip
+                    p += LANES
+            else:
+                while p + LANES <= hi:
+                    fused_4s2t(
+                        y, x, tables, o + p, d, beta, base + p, x1 + p, c1, x2 + p, c2, x5 + p, c5, x6 + p, c6, x3 + p,
+                        c3, t3 + p, x4 + p, c4, t4 + p,
+                    )  # fmt: skip
+                    p += LANES
+            while p < n:
+                block(
+                    y, x, tables, o, n, p, d, beta, base, s, s_end, s_lo, s_hi, s_source, s_c, t, t_end, t_lo, t_hi,
+                    t_source, t_c, t_table,
+                )  # fmt: skip
+                p += LANES
+        if weight > 0.0 and (o + n - done >= _FLUSH or f == f1 - 1):  # while y is in the first-level cache
+            add_scaled(total, done, o + n - done, y, done, weight)
+            done = o + n
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")

@@ -68,6 +68,24 @@ def _bad(c, flagged, start, lo, hi, tables):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _set_error(error, code, reaction, fibre, v):  # type: ignore[no-untyped-def]
+    error[0] = code
+    error[1] = reaction
+    error[2] = fibre
+    error[3] = v
+
+
+@njit(cache=True, nogil=True)
+def _wider(table):  # type: ignore[no-untyped-def]
+    """Copy a table to one with twice as many columns."""
+    out = np.empty((table.shape[0], 2 * table.shape[1]), table.dtype)
+    for row in range(table.shape[0]):
+        for column in range(table.shape[1]):
+            out[row, column] = table[row, column]
+    return out
+
+
+@njit(cache=True, nogil=True)
 def inflow_segments(  # type: ignore[no-untyped-def]
     prefix, first, length, offset, shifts, const, pointer, base, stride, along_base, along_stride, flagged, tables,
     along,
@@ -131,7 +149,7 @@ def inflow_segments(  # type: ignore[no-untyped-def]
                         if sweep == 0:
                             v = _bad(c, flagged[r], start, first[j], first[j] + length[j], tables)
                             if v >= 0:
-                                error[:] = np.array((UNDEFINED, r, j, v))
+                                _set_error(error, UNDEFINED, r, j, v)
                                 return ptr, seg_lo, seg_hi, seg_source, seg_c, seg_table, seg_reaction, error
                     if c != 0.0 and not np.isnan(c):
                         if sweep == 0:
@@ -159,13 +177,14 @@ def boundary_segments(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Segments of outflow: intervals of states from which a reaction leaves the set with positive propensity.
 
-    Returns ``reaction, fibre, lo, hi, c, table, error``; counts ``lo <= v < hi`` of the fibre lose probability at the
-    rate ``c * tables[table + v]`` (or ``c``). ``error`` is as in `inflow_segments`.
+    Returns rows ``reaction, fibre, lo, hi, table`` of one array and ``c`` in another, the number of segments in them, and an
+    error as `inflow_segments` does; counts ``lo <= v < hi`` of the fibre lose probability at the
+    rate ``c * tables[table + v]`` (or ``c``).
     """
     n = first.size
     room = 64 + 2 * n
     out = np.empty((5, room), np.int64)
-    out_c = np.empty(room, np.float64)
+    out_c = np.empty((1, room), np.float64)
     m = 0
     error = np.zeros(4, np.int64)
     axes = shifts.shape[1]
@@ -197,8 +216,8 @@ def boundary_segments(  # type: ignore[no-untyped-def]
                         start = table_start(r, prefix[j], along_base, along_stride)
                     bad = _bad(c, flagged[r], start, at, gap_end, tables)
                     if bad >= 0:
-                        error[0], error[1], error[2], error[3] = UNDEFINED, r, j, bad
-                        return out[0, :0], out[1, :0], out[2, :0], out[3, :0], out_c[:0], out[4, :0], error
+                        _set_error(error, UNDEFINED, r, j, bad)
+                        return out, out_c, 0, error
                     if c == 0.0:
                         at = next_at
                         continue
@@ -216,41 +235,21 @@ def boundary_segments(  # type: ignore[no-untyped-def]
                                 for axis in range(axes - 1):
                                     count += lattice_matrix[s, axis] * (prefix[j, axis] + shift[axis])
                                 if count < 0:
-                                    error[0], error[1], error[2], error[3] = MAKES_NEGATIVE, r, j, v
-                                    return (
-                                        out[0, :0],
-                                        out[1, :0],
-                                        out[2, :0],
-                                        out[3, :0],
-                                        out_c[:0],
-                                        out[4, :0],
-                                        error,
-                                    )
+                                    _set_error(error, MAKES_NEGATIVE, r, j, v)
+                                    return out, out_c, 0, error
                         if m == room:
                             room *= 2
-                            wider = np.empty((5, room), np.int64)
-                            wider[:, :m] = out
-                            out = wider
-                            wider_c = np.empty(room, np.float64)
-                            wider_c[:m] = out_c
-                            out_c = wider_c
+                            out = _wider(out)
+                            out_c = _wider(out_c)
                         out[0, m] = r
                         out[1, m] = j
                         out[2, m] = lo
                         out[3, m] = hi
                         out[4, m] = start
-                        out_c[m] = c
+                        out_c[0, m] = c
                         m += 1
                 at = next_at
-    return (
-        out[0, :m].copy(),
-        out[1, :m].copy(),
-        out[2, :m].copy(),
-        out[3, :m].copy(),
-        out_c[:m].copy(),
-        out[4, :m].copy(),
-        error,
-    )
+    return out, out_c, m, error
 
 
 @njit(cache=True, nogil=True)
@@ -261,12 +260,12 @@ def grow_rays(  # type: ignore[no-untyped-def]
     """Follow reactions from intervals of states: the intervals that each reaches in up to ``reach`` firings.
 
     Intervals are clipped to the box of the tables ``[low, high)`` and to ``constraint @ y <= limit``; a ray ends where
-    the propensity is zero. Returns prefix, first and last (exclusive) counts, and whether a ray hit the box.
+    the propensity is zero. Returns an array whose columns are prefix, first and last (exclusive) count of an interval,
+    their number, and whether a ray hit the box.
     """
     axes = shifts.shape[1]
     room = 256
-    prefix = np.empty((room, axes - 1), np.int64)
-    bounds = np.empty((2, room), np.int64)
+    out = np.empty((axes + 1, room), np.int64)
     m = 0
     hit = False
     here = np.empty(axes - 1, np.int64)
@@ -275,7 +274,8 @@ def grow_rays(  # type: ignore[no-untyped-def]
         nu = shifts[r, axes - 1]
         lo = todo_lo[t]
         hi = todo_hi[t]
-        here[:] = todo_prefix[t]
+        for axis in range(axes - 1):
+            here[axis] = todo_prefix[t, axis]
         for step in range(reach):
             if step > 0:  # the first firing is known to be possible
                 c = coefficient(r, here, const, pointer, base, stride, tables)
@@ -318,16 +318,12 @@ def grow_rays(  # type: ignore[no-untyped-def]
                 break
             if m == room:
                 if m >= max_intervals:
-                    return prefix[:m], bounds[0, :m], bounds[1, :m], hit
+                    return out, m, hit
                 room *= 2
-                wider = np.empty((room, axes - 1), np.int64)
-                wider[:m] = prefix
-                prefix = wider
-                wider_b = np.empty((2, room), np.int64)
-                wider_b[:, :m] = bounds
-                bounds = wider_b
-            prefix[m] = here
-            bounds[0, m] = lo
-            bounds[1, m] = hi
+                out = _wider(out)
+            for axis in range(axes - 1):
+                out[axis, m] = here[axis]
+            out[axes - 1, m] = lo
+            out[axes, m] = hi
             m += 1
-    return prefix[:m].copy(), bounds[0, :m].copy(), bounds[1, :m].copy(), hit
+    return out, m, hit

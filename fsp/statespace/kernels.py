@@ -50,7 +50,8 @@ def merge_sorted(prefix, first, last):  # type: ignore[no-untyped-def]
         else:
             k += 1
             if k != i:
-                prefix[k] = prefix[i]
+                for axis in range(prefix.shape[1]):
+                    prefix[k, axis] = prefix[i, axis]
                 first[k] = first[i]
                 last[k] = last[i]
     return k + 1
@@ -80,7 +81,8 @@ def intersect_sorted(pa, fa, la, pb, fb, lb):  # type: ignore[no-untyped-def]
             end_b = fb[j] + lb[j]
             hi = min(end_a, end_b)
             if lo < hi:
-                prefix[k] = pa[i]
+                for axis in range(axes):
+                    prefix[k, axis] = pa[i, axis]
                 first[k] = lo
                 length[k] = hi - lo
                 k += 1
@@ -124,7 +126,8 @@ def overlap_copy(pa, fa, la, oa, source, pb, fb, lb, ob, target):  # type: ignor
             hi = min(end_a, fb[j] + lb[j])
             s = oa[i] + lo - fa[i]
             t = ob[j] + lo - fb[j]
-            target[t : t + hi - lo] = source[s : s + hi - lo]
+            for v in range(hi - lo):
+                target[t + v] = source[s + v]
             at = hi
             if at >= end_a:
                 i += 1

@@ -106,7 +106,7 @@ class AdaptiveLoop:
         self.statistics.update(products=0, steps=0, growths=0, restarts=0, states_peak=0, states_final=0)
         self._end = float(times[-1])
         self._initial_mass = float(self.p.sum())
-        self.ledger.book("rounding", 2.0**-51)
+        self.ledger.book("rounding", 2.0**-50)
         self._jumps = FIRST_JUMPS
         self._headroom = GROWING_HEADROOM
         self._decay: float | None = None  # of the whole vector, once it has stopped changing

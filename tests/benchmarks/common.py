@@ -1,0 +1,188 @@
+"""What the benchmarks share: models, lattices, timing, tables, and a description of the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import fsp
+from fsp.generator.growth import closure
+from fsp.generator.tables import FactorTables
+from fsp.statespace.constraints import Constraints
+from fsp.statespace.coordinates import Coordinates
+from fsp.statespace.fibres import FibreSet
+
+__all__ = [
+    "Options", "Timing", "birth_death_lattice", "interleaved", "lattice", "machine", "process", "repressilator",
+    "seconds", "table", "toggle_hill",
+]  # fmt: skip
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much to measure."""
+
+    quick: bool = False  #: few repeats and small sizes: to see that the scripts work, not for figures
+    full: bool = False  #: also what takes longer than a quarter of an hour
+
+    def repeats(self, n: int) -> int:
+        return max(3, n // 7) if self.quick else n
+
+
+# -- models ------------------------------------------------------------------------------------------------
+
+
+def toggle_hill(a: float = 100.0, K: float = 20.0) -> fsp.ReactionNetwork:
+    """Return the symmetric toggle switch from (0, 0): a = 100, K = 20, h = 2, d = 1 unless told otherwise."""
+    return fsp.gallery.toggle_switch(a=a, K=K, h=2.0, d=1.0)
+
+
+def repressilator(k: float = 100.0) -> fsp.ReactionNetwork:
+    """Return the repressilator without mRNA, from (21, 0, 0)."""
+    rate = "0 -> {0} ; k/(1 + c*{1}^n)"
+    pairs = [("X1", "X2"), ("X2", "X3"), ("X3", "X1")]
+    reactions = [r for x, y in pairs for r in (rate.format(x, y), f"{x} -> 0 @ d")]
+    return fsp.ReactionNetwork(
+        species={"X1": 21, "X2": 0, "X3": 0},
+        parameters={"k": k, "c": 20.0, "n": 6.0, "d": 1.0},
+        reactions=reactions,
+    )
+
+
+def birth_death_lattice(n_species: int) -> fsp.ReactionNetwork:
+    """Return independent birth-death processes."""
+    names = [f"X{i + 1}" for i in range(n_species)]
+    reactions = [r for x in names for r in (f"0 -> {x} @ k", f"{x} -> 0 @ d")]
+    return fsp.ReactionNetwork(dict.fromkeys(names, 0), reactions, {"k": 3.0, "d": 1.0})
+
+
+def lattice(network: fsp.ReactionNetwork, *sizes: int) -> tuple[FactorTables, FibreSet]:
+    """Return tables and the box of ``sizes`` states along the species."""
+    coordinates = Coordinates.of(network)
+    tables = FactorTables(network, coordinates)
+    bounds = {name: size - 1 for name, size in zip(network.species_names, sizes, strict=True)}
+    start = FibreSet.from_states(coordinates, [network.initial_state])
+    return tables, closure(tables, start, Constraints(network, bounds), 10**9)
+
+
+# -- timing ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Repeated wall-clock times in seconds."""
+
+    samples: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.samples)
+
+    def __str__(self) -> str:
+        return f"{seconds(self.median)} ({seconds(min(self.samples))} to {seconds(max(self.samples))})"
+
+
+def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int, inner: int = 1) -> dict[str, Timing]:
+    """Time competitors in turn, so that a change of the machine's mood meets all of them.
+
+    In each round every competitor is called once without a clock, so that it finds its own data in the cache, and then
+    ``inner`` times with one.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            call()
+            for _ in range(inner):
+                start = time.perf_counter()
+                call()
+                samples[name].append(time.perf_counter() - start)
+    return {name: Timing(tuple(values)) for name, values in samples.items()}
+
+
+def process(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> tuple[float, str]:
+    """Run a fresh Python with these arguments; return its wall-clock time and what it printed."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *arguments], env={**os.environ, **(environment or {})}, capture_output=True, text=True
+    )
+    elapsed = time.perf_counter() - start
+    if done.returncode:
+        message = f"python {' '.join(arguments)} failed:\n{done.stderr}"
+        raise RuntimeError(message)
+    return elapsed, done.stdout
+
+
+# -- output ------------------------------------------------------------------------------------------------
+
+
+def seconds(value: float) -> str:
+    """Return a time with three significant digits and a unit."""
+    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (float("inf"), 1.0, "s")):
+        if value < limit:
+            break
+    digits = f"{value * factor:.3g}" if value * factor < 1000 else f"{value * factor:,.0f}"
+    return f"{digits} {unit}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a Markdown table with aligned columns."""
+    cells = [[str(c) for c in row] for row in (header, *rows)]
+    width = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, width, strict=True)) + " |" for row in cells]
+    lines.insert(1, "|" + "|".join("-" * (w + 2) for w in width) + "|")
+    return "\n".join(lines)
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _caches() -> str:
+    found = []
+    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        kind, level, size = ((index / name).read_text().strip() for name in ("type", "level", "size"))
+        if kind != "Instruction":
+            found.append(f"L{level} {size.removesuffix('K')} KiB" if size.endswith("K") else f"L{level} {size}")
+    return ", ".join(found)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def machine() -> str:
+    """Return what the figures depend on, as Markdown."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    packages = ", ".join(f"{name} {_version(name)}" for name in ("numpy", "scipy", "numba", "stormpy"))
+    rows = [
+        ("processor", f"{_cpu()}, {cores} cores"),
+        ("caches of one core", _caches() or "unknown"),
+        ("memory", f"{memory:.3g} GiB"),
+        ("system", f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"),
+        ("packages", f"fsp-cme {_version('fsp-cme')}, {packages}"),
+    ]
+    return table(("Machine", ""), rows)
