@@ -6,6 +6,7 @@ import math
 import os
 import time as clock
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,7 +141,6 @@ def solve_transient(
     network_then, coordinates = _coordinates(network, law)
     constraints = Constraints(network_then, bounds)
     space, p = _start(coordinates, law, constraints)
-    moments = _LazyMoments(network_then, when, law, coordinates)
     limits = Limits(max_states, int(memory_limit or _default_memory()))
     fixed = constraints.is_box()
     stepper = find_stepper(name).load()
@@ -156,11 +156,12 @@ def solve_transient(
         )  # fmt: skip
 
     def result(loop: AdaptiveLoop, status: str) -> TransientResult:
-        n = len(finished)
+        reached = np.array([s.time for s in finished])
+        moments = _LazyMoments(network_then, reached, law, coordinates)
         distributions = [_distribution(s, law, moments, i) for i, s in enumerate(finished)]
         statistics = dict(loop.statistics, seconds=clock.perf_counter() - started)
         return TransientResult(
-            network, when[:n], distributions, finished[-1].ledger if n else loop.ledger, name,
+            network, reached, distributions, finished[-1].ledger if finished else loop.ledger, name,
             _explain(name, method, precision, loop), statistics, status, float(tolerance),
         )  # fmt: skip
 
@@ -178,6 +179,12 @@ def solve_transient(
             loop = attempt(extended=True, foresee=False)
             run(loop)
     except SolverError as error:
+        with suppress(
+            SolverError, AttributeError
+        ):  # a run that stopped before its first step has nothing to show
+            partial = loop.snapshot()
+            if not finished or partial.time > finished[-1].time:
+                finished.append(partial)
         error.result = result(loop, f"stopped: {error}")
         raise
     except MemoryError as error:

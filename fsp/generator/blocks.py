@@ -56,7 +56,9 @@ class _Emitter:
 
     def splat(self, value: Any) -> Any:
         vector = ir.VectorType(value.type, LANES)
-        first = self.builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+        first = self.builder.insert_element(
+            ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+        )
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
         return self.builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), lanes)
 
@@ -99,7 +101,9 @@ class _Emitter:
         return self.builder.fsub(a, b, flags=("contract",))
 
 
-def _diagonal(emit: _Emitter, x: Any, tables: Any, o: Any, base: Any, d: Any, beta: Any, mask: Any = None) -> Any:
+def _diagonal(
+    emit: _Emitter, x: Any, tables: Any, o: Any, base: Any, d: Any, beta: Any, mask: Any = None
+) -> Any:
     rate = emit.load(tables, base, mask)
     own = emit.load(x, o, mask)
     return emit.multiply(emit.subtract(emit.splat(d), emit.multiply(emit.splat(beta), rate)), own)
@@ -131,7 +135,10 @@ def _make_block(masked: bool) -> Any:
             total = cgutils.alloca_once(builder, emit.real)
             first_state, first_rate = builder.add(o_, p_), builder.add(base_, p_)
             builder.store(_diagonal(emit, x_, tables_, first_state, first_rate, d_, beta_, valid), total)
-            for first, end, columns in ((s_, s_end_, (11, 12, 13, 14, None)), (t_, t_end_, (17, 18, 19, 20, 21))):
+            for first, end, columns in (
+                (s_, s_end_, (11, 12, 13, 14, None)),
+                (t_, t_end_, (17, 18, 19, 20, 21)),
+            ):
                 lo, hi, source, c, table = columns
                 step = ir.Constant(emit.index, 1)
                 with cgutils.for_range_slice(builder, first, end, step, inc=True) as (k, _):
@@ -214,4 +221,9 @@ def _checked_2s2t(y, x, tables, o, d, beta, base, x1, c1, x2, c2, x3, c3, t3, x4
 if os.environ.get("FSP_BOUNDS_CHECK") == "1":
     block, open_block, fused_2s2t, fused_4s2t = reference_block, reference_block, _checked_2s2t, _checked_4s2t
 else:
-    block, open_block, fused_2s2t, fused_4s2t = _make_block(True), _make_block(False), _fused_2s2t, _fused_4s2t
+    block, open_block, fused_2s2t, fused_4s2t = (
+        _make_block(True),
+        _make_block(False),
+        _fused_2s2t,
+        _fused_4s2t,
+    )

@@ -328,23 +328,27 @@ class FibreGenerator:
         kernels.segment_outflow(x, *self.boundary.segments, self.tables, out)
         return out
 
-    def leaks(self, residence: FloatArray) -> FloatArray:
-        """Return what each reaction of the network took out of the set.
+    def segment_leaks(self, residence: FloatArray) -> FloatArray:
+        """Return what left the set through each boundary segment.
 
         Parameters
         ----------
         residence : ndarray
-            Expected time spent in each boundary state, in the order of ``boundary.positions``.
+            Expected time spent in each boundary state, as `boundary_vector` orders them.
         """
-        n_reactions = self.factors.network.n_reactions
         if not residence.any():
-            return np.zeros(n_reactions)
+            return np.zeros(self.boundary.n_segments)
         if residence.size != self.n_states:
             everywhere = np.zeros(self.n_states)
             everywhere[self.boundary.positions] = residence
             residence = everywhere
-        flows = self.segment_outflow(residence)
-        return np.bincount(self.boundary.reaction, flows, n_reactions).astype(np.float64)
+        return self.segment_outflow(residence)
+
+    def boundary_targets(self) -> IntArray:
+        """Return the counts of the first state outside the set that each boundary segment leads to."""
+        b, space = self.boundary, self.space
+        reduced = np.column_stack([space.prefix[b.fibre], b.lo]) + self.factors.shifts[b.local]
+        return space.coordinates.to_counts(reduced)
 
     def run_series(
         self, v: FloatArray, scratch: FloatArray, total: FloatArray, k: int, weights: FloatArray, later: FloatArray,

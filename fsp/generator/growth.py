@@ -38,15 +38,15 @@ def _extend(
             matrix, limit, MAX_INTERVALS,
         )  # fmt: skip
         prefix, first, last = np.ascontiguousarray(rays[:-2, :m].T), rays[-2, :m], rays[-1, :m]
+        if not hit:
+            break
         low, high = space.box()
-        if prefix.size or first.size:
+        if first.size:
             low[:-1] = np.minimum(low[:-1], prefix.min(axis=0, initial=2**62))
             high[:-1] = np.maximum(high[:-1], prefix.max(axis=0, initial=0))
-            low[-1] = min(low[-1], first.min(initial=2**62))
-            high[-1] = max(high[-1], last.max(initial=0) - 1)
-        step = np.abs(tables.shifts).max(axis=0, initial=0)
-        stretch = hit and _wider(tables, low, high, step, matrix, limit)
-        if not stretch:
+            low[-1] = min(low[-1], first.min())
+            high[-1] = max(high[-1], last.max() - 1)
+        if not _wider(tables, low, high, np.abs(tables.shifts).max(axis=0, initial=0), matrix, limit):
             break
     if not first.size:
         return space

@@ -28,7 +28,7 @@ __all__ = ["EVALUATION_ERROR", "FactorTables"]
 EVALUATION_ERROR = 2.0**-53 * (1.01 if np.finfo(np.longdouble).nmant >= 63 else 16.0)
 
 #: Largest number of entries of one table that reads several coordinates.
-MAX_TABLE = 2**28
+MAX_TABLE = 2**25
 
 
 @dataclass
@@ -104,7 +104,8 @@ class FactorTables:
         if (low >= self.low).all() and (high <= self.high).all():
             return False
         fresh = not self.high.any()
-        pad = np.maximum((high - low) // 2, 16)
+        single = all(len(group.axes) == 1 for groups in self._groups for group in groups)
+        pad = np.maximum(high - low if single else (high - low) // 2, 32 if single else 8)
         self.low = np.maximum(np.where(low < self.low, low - pad, low if fresh else self.low), 0)
         self.high = np.where(high > self.high, high + pad, self.high)
         self._build()

@@ -62,6 +62,7 @@ class Constraints:
                 continue
             for name, value in part.items():
                 self._add(name, value)
+        self._linear: tuple[Coordinates, NDArray[np.int64], NDArray[np.int64]] | None = None
         self._laws = network.conservation_laws().upper_bounds
 
     def _add(self, name: str, value: int) -> None:
@@ -93,6 +94,8 @@ class Constraints:
 
         They are the largest counts that the user gave and, for every species, counts that are not negative.
         """
+        if self._linear is not None and self._linear[0] is coordinates:
+            return self._linear[1:]
         rows, limits = [], []
         for name, value in self.largest.items():
             s = coordinates.species_names.index(name)
@@ -101,16 +104,15 @@ class Constraints:
         for s in range(len(coordinates.species_names)):
             rows.append(-coordinates.matrix[s])
             limits.append(coordinates.offset[s])
-        return np.array(rows, np.int64).reshape(-1, coordinates.n_axes), np.array(limits, np.int64)
+        matrix = np.array(rows, np.int64).reshape(-1, coordinates.n_axes)
+        self._linear = coordinates, matrix, np.array(limits, np.int64)
+        return self._linear[1:]
 
     def allowed(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell which states, of shape ``(m, n_species)``, obey all constraints."""
-        names = self.network.species_names
         keep = np.ones(counts.shape[0], np.bool_)
-        for name, value in self.largest.items():
-            keep &= counts[:, names.index(name)] <= value
-        for condition in self.conditions:
-            keep &= condition.evaluate({n: counts[:, names.index(n)] for n in names})
+        for _, outside in self.violations(counts):
+            keep &= ~outside
         return keep
 
     def restrict(self, space: FibreSet, chunk: int = 1_000_000) -> FibreSet:
@@ -127,14 +129,16 @@ class Constraints:
                 keep[start:stop] &= condition.evaluate(counts)
         return space if keep.all() else space.where(keep)
 
+    def violations(self, counts: NDArray[np.int64]) -> list[tuple[str, NDArray[np.bool_]]]:
+        """Return the name of each constraint, and which states of ``counts`` (m, n_species) violate it."""
+        names = self.network.species_names
+        found = [
+            (f"{name} <= {value}", counts[:, names.index(name)] > value)
+            for name, value in self.largest.items()
+        ]
+        columns = {n: counts[:, i] for i, n in enumerate(names)}
+        return found + [(condition.text, ~condition.evaluate(columns)) for condition in self.conditions]
+
     def crossed(self, counts: NDArray[np.int64]) -> str:
         """Name the first constraint that a state (one row of counts) violates; empty if it obeys all."""
-        for name, value in self.largest.items():
-            if counts[self.network.species_names.index(name)] > value:
-                return f"{name} <= {value}"
-        for condition in self.conditions:
-            if not condition.evaluate(
-                dict(zip(self.network.species_names, counts[:, None], strict=True))
-            ).all():
-                return condition.text
-        return ""
+        return next((name for name, outside in self.violations(counts[None, :]) if outside[0]), "")

@@ -74,6 +74,7 @@ class FibreSet:
         self.prefix = prefix
         self.first = first
         self.length = length
+        self._box: tuple[IntArray, IntArray] | None = None
         self.offset = np.zeros(first.size + 1, np.int64)
         np.cumsum(length, out=self.offset[1:])
 
@@ -133,11 +134,12 @@ class FibreSet:
 
     def box(self) -> tuple[IntArray, IntArray]:
         """Return the smallest and the largest reduced coordinate on each axis."""
-        low = np.empty(self.coordinates.n_axes, np.int64)
-        high = np.empty_like(low)
-        low[:-1], high[:-1] = self.prefix.min(axis=0), self.prefix.max(axis=0)
-        low[-1], high[-1] = self.first.min(), (self.first + self.length).max() - 1
-        return low, high
+        if self._box is None:
+            low = np.empty(self.coordinates.n_axes, np.int64)
+            high = np.empty_like(low)
+            kernels.bounding_box(self.prefix, self.first, self.length, low, high)
+            self._box = low, high
+        return self._box[0].copy(), self._box[1].copy()
 
     def reduced(self, start: int = 0, stop: int | None = None) -> IntArray:
         """Return the reduced coordinates of the states at positions ``start`` to ``stop``."""

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 __all__ = [
+    "bounding_box",
     "compare_rows",
     "expand",
     "find_states",
@@ -185,3 +186,18 @@ def find_states(prefix, first, length, offset, states, out):  # type: ignore[no-
             v = states[i, axes] - first[f]
             if same and 0 <= v < length[f]:
                 out[i] = offset[f] + v
+
+
+@njit(cache=True, nogil=True)
+def bounding_box(prefix, first, length, low, high):  # type: ignore[no-untyped-def]
+    """Write the smallest and the largest coordinate on each axis."""
+    axes = prefix.shape[1]
+    for axis in range(axes + 1):
+        low[axis] = 2**62
+        high[axis] = -(2**62)
+    for f in range(first.size):
+        for axis in range(axes):
+            low[axis] = min(low[axis], prefix[f, axis])
+            high[axis] = max(high[axis], prefix[f, axis])
+        low[axes] = min(low[axes], first[f])
+        high[axes] = max(high[axes], first[f] + length[f] - 1)

@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 
 #: The uniformisation rate stays above the largest exit rate by at least this factor, so that every coefficient of the
 #: diagonal is positive. A caller whose state set grows asks for more.
-HEADROOM = 1.02
+HEADROOM = 1.04
 
 
 class Uniformisation:

@@ -49,15 +49,8 @@ def toggle_hill(a: float = 100.0, K: float = 20.0) -> fsp.ReactionNetwork:
 
 
 def repressilator(k: float = 100.0) -> fsp.ReactionNetwork:
-    """Return the repressilator without mRNA, from (21, 0, 0)."""
-    rate = "0 -> {0} ; k/(1 + c*{1}^n)"
-    pairs = [("X1", "X2"), ("X2", "X3"), ("X3", "X1")]
-    reactions = [r for x, y in pairs for r in (rate.format(x, y), f"{x} -> 0 @ d")]
-    return fsp.ReactionNetwork(
-        species={"X1": 21, "X2": 0, "X3": 0},
-        parameters={"k": k, "c": 20.0, "n": 6.0, "d": 1.0},
-        reactions=reactions,
-    )
+    """Return the repressilator without mRNA, from (21, 0, 0): k = 100, c = 20, n = 6, d = 1 unless told otherwise."""
+    return fsp.gallery.repressilator(k=k, c=20.0, n=6.0, d=1.0, initial=21)
 
 
 def birth_death_lattice(n_species: int) -> fsp.ReactionNetwork:
@@ -110,13 +103,14 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int, inner: int 
     return {name: Timing(tuple(values)) for name, values in samples.items()}
 
 
-def process(
-    arguments: Sequence[str], environment: Mapping[str, str] | None = None
-) -> tuple[float, str]:
+def process(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[float, str]:
     """Run a fresh Python with these arguments; return its wall-clock time and what it printed."""
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, *arguments], env={**os.environ, **(environment or {})}, capture_output=True, text=True
+        [sys.executable, *arguments],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
     )
     elapsed = time.perf_counter() - start
     if done.returncode:
@@ -161,7 +155,9 @@ def _caches() -> str:
     for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         kind, level, size = ((index / name).read_text().strip() for name in ("type", "level", "size"))
         if kind != "Instruction":
-            found.append(f"L{level} {size.removesuffix('K')} KiB" if size.endswith("K") else f"L{level} {size}")
+            found.append(
+                f"L{level} {size.removesuffix('K')} KiB" if size.endswith("K") else f"L{level} {size}"
+            )
     return ", ".join(found)
 
 

@@ -7,7 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from common import Options, birth_death_lattice, interleaved, lattice, repressilator, seconds, table, toggle_hill
+from common import (
+    Options,
+    birth_death_lattice,
+    interleaved,
+    lattice,
+    repressilator,
+    seconds,
+    table,
+    toggle_hill,
+)
 
 from fsp.generator.assembled import AssembledGenerator
 from fsp.generator.fibre_generator import FibreGenerator
@@ -62,7 +71,17 @@ def _in_cache(options: Options) -> str:
                 f"{ours.median / times['copy'].median:.1f}", f"{ours.median / space.n_states * 1e9:.2f}",
             ))  # fmt: skip
     return table(
-        ("Lattice", "States", "CSR `A @ x`", "Form of fsp", "fsp", "Times as fast", "Goal", "fsp / copy", "ns / state"),
+        (
+            "Lattice",
+            "States",
+            "CSR `A @ x`",
+            "Form of fsp",
+            "fsp",
+            "Times as fast",
+            "Goal",
+            "fsp / copy",
+            "ns / state",
+        ),
         rows,
     )
 
