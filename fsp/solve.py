@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fsp.distribution import Distribution
-from fsp.errors import ArgumentError, SolverError, UnsupportedError
+from fsp.errors import ArgumentError, SolverError, ToleranceError, UnsupportedError
 from fsp.generator.extended import extended_available
 from fsp.initial import InitialLaw, read_initial
 from fsp.ledger import Ledger
@@ -175,7 +175,10 @@ def solve_transient(
     try:
         try:
             run(loop)
-        except RoundingError:
+        except ToleranceError as error:
+            blame_rounding = loop.ledger.entries["rounding"] > 0.1 * tolerance
+            if not (auto and (isinstance(error, RoundingError) or blame_rounding)):
+                raise
             loop = attempt(extended=True, foresee=False)
             run(loop)
     except SolverError as error:

@@ -344,6 +344,12 @@ class FibreGenerator:
             residence = everywhere
         return self.segment_outflow(residence)
 
+    def leaks(self, residence: FloatArray) -> FloatArray:
+        """Return what each reaction of the network took out of the set; see `segment_leaks`."""
+        flows = self.segment_leaks(residence)
+        n_reactions = self.factors.network.n_reactions
+        return np.bincount(self.boundary.reaction, flows, n_reactions).astype(np.float64)
+
     def boundary_targets(self) -> IntArray:
         """Return the counts of the first state outside the set that each boundary segment leads to."""
         b, space = self.boundary, self.space

@@ -12,7 +12,7 @@ from fsp.statespace.fibres import FibreSet
 __all__ = ["Limits", "RoundingError", "Workload"]
 
 #: Part of the tolerance that rounding may take before it is worth working in extended precision.
-ROUNDING_LIMIT = 0.5
+ROUNDING_LIMIT = 0.3
 
 
 class RoundingError(ToleranceError):

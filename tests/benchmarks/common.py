@@ -124,11 +124,9 @@ def process(arguments: Sequence[str], environment: Mapping[str, str] | None = No
 
 def seconds(value: float) -> str:
     """Return a time with three significant digits and a unit."""
-    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (float("inf"), 1.0, "s")):
-        if value < limit:
-            break
-    digits = f"{value * factor:.3g}" if value * factor < 1000 else f"{value * factor:,.0f}"
-    return f"{digits} {unit}"
+    factor, unit = (1e6, "µs") if value < 1e-3 else (1e3, "ms") if value < 1.0 else (1.0, "s")
+    number = value * factor
+    return f"{number:.3g} {unit}" if number < 999.5 else f"{number:,.0f} {unit}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

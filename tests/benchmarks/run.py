@@ -9,12 +9,8 @@ Sections: product, solve, memory, startup. Nothing else should run on the machin
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
-
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # before numpy; fsp's own threads are not touched
 
 import memory
 import product
