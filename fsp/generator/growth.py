@@ -27,7 +27,7 @@ def _extend(
     tables: FactorTables, space: FibreSet, constraints: Constraints, reach: int, todo: tuple[IntArray, ...],
     max_states: int | None = None,
 ) -> FibreSet:  # fmt: skip
-    """Return the set with the rays of ``reach`` firings from the intervals ``todo`` (reaction, prefix, lo, hi)."""
+    """Return the set with rays of length ``reach`` from the intervals ``todo`` (reaction, prefix, lo, hi)."""
     if not todo[0].size:
         return space
     matrix, limit = constraints.linear(space.coordinates)

@@ -228,31 +228,36 @@ def segment_outflow(x, start, stop, c, table, tables, out):  # type: ignore[no-u
 def boundary_rates(n, start, stop, c, table, tables):  # type: ignore[no-untyped-def]
     """Outflow rate of each boundary state, with their positions, ascending.
 
-    If a third of all states have outflow, ``positions`` is empty and there is a rate for every state.
+    If there is outflow for a third of all states, ``positions`` is empty and there is a rate for every state.
     """
-    rate = np.zeros(n, np.float64)
+    entries = 0
     for k in range(start.size):
-        if table[k] >= 0:
+        entries += stop[k] - start[k]
+    if 3 * entries >= n:
+        rate = np.zeros(n, np.float64)
+        for k in range(start.size):
             for i in range(start[k], stop[k]):
-                rate[i] += c[k] * tables[table[k] + i - start[k]]
-        else:
-            for i in range(start[k], stop[k]):
-                rate[i] += c[k]
-    m = 0
-    for i in range(n):
-        if rate[i] > 0.0:
-            m += 1
-    if 3 * m >= n:
+                rate[i] += c[k] * (tables[table[k] + i - start[k]] if table[k] >= 0 else 1.0)
         return np.empty(0, np.int64), rate
-    positions = np.empty(m, np.int64)
-    rates = np.empty(m, np.float64)
+    found = np.empty(entries, np.int64)
+    value = np.empty(entries, np.float64)
     m = 0
-    for i in range(n):
-        if rate[i] > 0.0:
-            positions[m] = i
-            rates[m] = rate[i]
+    for k in range(start.size):
+        for i in range(start[k], stop[k]):
+            found[m] = i
+            value[m] = c[k] * (tables[table[k] + i - start[k]] if table[k] >= 0 else 1.0)
             m += 1
-    return positions, rates
+    order = np.argsort(found)
+    positions = np.empty(entries, np.int64)
+    rates = np.empty(entries, np.float64)
+    m = -1
+    for j in range(entries):
+        if m < 0 or positions[m] != found[order[j]]:
+            m += 1
+            positions[m] = found[order[j]]
+            rates[m] = 0.0
+        rates[m] += value[order[j]]
+    return positions[: m + 1].copy(), rates[: m + 1].copy()
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST | {"reassoc"}, error_model="numpy")

@@ -257,7 +257,7 @@ def grow_rays(  # type: ignore[no-untyped-def]
     todo_reaction, todo_prefix, todo_lo, todo_hi, reach, shifts, const, pointer, base, stride, along_base, along_stride,
     tables, low, high, constraint, limit, max_intervals,
 ):  # fmt: skip
-    """Follow reactions from intervals of states: the intervals that each reaches in up to ``reach`` firings.
+    """Follow reactions from intervals of states, as far as ``reach`` counts of the species that changes most.
 
     Intervals are clipped to the box of the tables ``[low, high)`` and to ``constraint @ y <= limit``; a ray ends where
     the propensity is zero. Returns an array whose columns are prefix, first and last (exclusive) count of an interval,
@@ -276,7 +276,13 @@ def grow_rays(  # type: ignore[no-untyped-def]
         hi = todo_hi[t]
         for axis in range(axes - 1):
             here[axis] = todo_prefix[t, axis]
-        for step in range(reach):
+        across = False
+        far = 1
+        for axis in range(axes):
+            far = max(far, abs(shifts[r, axis]))
+            across = across or (axis < axes - 1 and shifts[r, axis] != 0)
+        mine = m  # the first interval of this ray
+        for step in range(max(reach // far, 1)):
             if step > 0:  # the first firing is known to be possible
                 c = coefficient(r, here, const, pointer, base, stride, tables)
                 if c == 0.0 or np.isnan(c):
@@ -316,6 +322,11 @@ def grow_rays(  # type: ignore[no-untyped-def]
                     lo = max(lo, -(rest // -slope))
             if lo >= hi:
                 break
+            if not across and m > mine and lo <= out[axes, m - 1] and hi >= out[axes - 1, m - 1]:
+                # along the fibre: the same interval, longer
+                out[axes - 1, m - 1] = min(out[axes - 1, m - 1], lo)
+                out[axes, m - 1] = max(out[axes, m - 1], hi)
+                continue
             if m == room:
                 if m >= max_intervals:
                     return out, m, hit

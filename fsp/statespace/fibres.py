@@ -41,6 +41,8 @@ def sort_fibres(prefix: IntArray, first: IntArray, last: IntArray) -> tuple[IntA
     order = np.argsort(keys[0], kind="stable") if len(keys) == 1 else np.lexsort(keys[::-1])
     prefix, first, last = np.ascontiguousarray(prefix[order]), first[order], last[order]
     n = kernels.merge_sorted(prefix, first, last)
+    if 2 * n < first.size:  # do not keep the many intervals alive for the few fibres
+        return prefix[:n].copy(), first[:n].copy(), last[:n] - first[:n]
     return prefix[:n], first[:n], last[:n] - first[:n]
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fsp.errors import ExplosionError, StateSpaceLimitError, ToleranceError
 from fsp.statespace.fibres import FibreSet
 
+if TYPE_CHECKING:
+    from fsp.model.network import ReactionNetwork
+
 __all__ = ["Limits", "RoundingError", "Workload"]
 
 #: Part of the tolerance that rounding may take before it is worth working in extended precision.
 ROUNDING_LIMIT = 0.3
+
+
+#: States times products from which a run is given up whose rates keep growing and whose steps keep shrinking.
+EXPLOSIVE_WORK = 1e11
 
 
 class RoundingError(ToleranceError):
@@ -58,6 +66,8 @@ class Workload:
         What the ledger holds for rounding.
     product_error : float
         Rounding error of one product.
+    shrinking : float
+        The longest step so far over the present one.
     """
 
     rate: float
@@ -66,10 +76,12 @@ class Workload:
     left: float
     rounding: float
     product_error: float
+    shrinking: float = 1.0
 
     def check(
-        self, limits: Limits, tolerance: float, space: FibreSet, *, foresee: bool, adaptive: bool
-    ) -> None:
+        self, network: ReactionNetwork, limits: Limits, tolerance: float, space: FibreSet, *, foresee: bool,
+        adaptive: bool,
+    ) -> None:  # fmt: skip
         """Raise if the run cannot be finished within the limits, or its rounding within the tolerance."""
         products = self.rate * self.left
         if foresee and self.rounding + 2.2 * products * self.product_error > ROUNDING_LIMIT * tolerance:
@@ -82,10 +94,12 @@ class Workload:
                 f"{self.left:g} makes a worst-case rounding of {floor:.2g}; loosen the tolerance, or shorten the time span"
             )
             raise ToleranceError(message)
-        if products <= limits.products:
-            return
         growth = self.rate / max(self.first_rate, 1e-300)
-        if growth > 1e4 and adaptive:
+        too_many = products > limits.products
+        bursting = products * space.n_states > EXPLOSIVE_WORK and self.shrinking > 8.0
+        if not (too_many or (adaptive and growth > 1e3 and bursting and _superlinear(network))):
+            return
+        if growth > 1e3 and adaptive:
             low, high = space.box()
             axis = int(np.argmax(high - low))
             species = space.species_names[space.coordinates.axes[axis]]
@@ -100,3 +114,18 @@ class Workload:
             f"{self.left:g} needs {products:.2g} products (limit {limits.products:g}); shorten the time span"
         )
         raise ToleranceError(message)
+
+
+def _superlinear(network: ReactionNetwork) -> bool:
+    """Tell whether a reaction that makes molecules has a propensity that grows faster than the counts.
+
+    Without one the mean of the total count grows at most exponentially, and the network cannot explode.
+    """
+    few = {name: np.array([1000, 2000]) for name in network.species_names}
+    for reaction, change in zip(network.reactions, network.stoichiometry, strict=True):
+        if change.sum() > 0:
+            with np.errstate(all="ignore"):
+                small, large = np.broadcast_to(reaction.propensity.evaluate(few), 2)
+            if large > 3.0 * small:
+                return True
+    return False

@@ -110,6 +110,7 @@ class AdaptiveLoop:
         self.ledger.book("rounding", 2.0**-50)
         self._jumps = FIRST_JUMPS
         self._headroom = GROWING_HEADROOM
+        self._longest = 0.0  # of the steps so far
         self._decay: float | None = None  # of the whole vector, once it has stopped changing
         self._next_test = 4
         self._checked_size = 0
@@ -239,7 +240,12 @@ class AdaptiveLoop:
         while True:  # until a step is done without exceeding its uniformisation rate
             rate = self.generator.max_exit_rate()
             self._workload(rate).check(
-                self.limits, self.tolerance, self.space, foresee=self.foresee, adaptive=not self.fixed
+                self.network,
+                self.limits,
+                self.tolerance,
+                self.space,
+                foresee=self.foresee,
+                adaptive=not self.fixed,
             )
             duration, until = self._duration(rate, target)
             generator = self.generator
@@ -268,8 +274,10 @@ class AdaptiveLoop:
                 grew = True
                 self.limits.check(larger)
                 self._collect(leaks, generator, stepper)
+                vectors = (
+                    stepper.vectors()
+                )  # before the larger generator is made: the scratch vector is dropped
                 grown = self._generator(larger)
-                vectors = stepper.vectors()
                 for i in range(len(vectors)):
                     vectors[i], _ = _transfer(space, vectors[i], larger)
                 space, generator = larger, grown
@@ -287,6 +295,7 @@ class AdaptiveLoop:
         self._collect(leaks, generator, stepper)
         self.space, self.generator = space, generator
         self.p = stepper.finish()
+        self._longest = max(self._longest, duration)
         self.time = until
         self._book(leaks, stepper)
         self._jumps = min(2.0 * self._jumps, MOST_JUMPS)
@@ -305,7 +314,10 @@ class AdaptiveLoop:
 
     def _workload(self, rate: float) -> Workload:
         left, rounding = self._end - self.time, self.ledger.entries["rounding"]
-        return Workload(rate, self._first_rate, self.time, left, rounding, self.generator.product_error)
+        shrinking = self._longest * rate / self._jumps
+        return Workload(
+            rate, self._first_rate, self.time, left, rounding, self.generator.product_error, shrinking
+        )
 
     def _series_budget(self, duration: float) -> float:
         if self.fixed:  # tails are wanted with all their digits, and a series cut short shows in them first

@@ -86,16 +86,19 @@ class Timing:
         return f"{seconds(self.median)} ({seconds(min(self.samples))} to {seconds(max(self.samples))})"
 
 
-def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int, inner: int = 1) -> dict[str, Timing]:
+def interleaved(
+    calls: Mapping[str, Callable[[], Any]], rounds: int, inner: int = 1, warm: int = 1
+) -> dict[str, Timing]:
     """Time competitors in turn, so that a change of the machine's mood meets all of them.
 
-    In each round every competitor is called once without a clock, so that it finds its own data in the cache, and then
-    ``inner`` times with one.
+    In each round every competitor is called ``warm`` times without a clock, so that it finds its own data in the cache (a
+    last-level cache takes about five calls to forget what streamed through it), and then ``inner`` times with one.
     """
     samples: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            call()
+            for _ in range(warm):
+                call()
             for _ in range(inner):
                 start = time.perf_counter()
                 call()

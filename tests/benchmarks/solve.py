@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import fsp
 from common import Options, Timing, interleaved, repressilator, seconds, table, toggle_hill
 from peers import Box, expm_multiply_time, storm_check
 from product import yardstick
+
+import fsp
 
 __all__ = ["section"]
 
@@ -125,8 +126,8 @@ def section(options: Options) -> str:
         "Whole calls of `fsp.solve_transient` with a warm kernel cache; medians, in brackets the smallest and the largest "
         "time. The yardstick was timed between the solves.\n\n"
         + solves
-        + "\n\nAgainst `scipy.sparse.linalg.expm_multiply` on the smallest box with an error of at most 1e-8. Where it takes "
-        "too long, it is run for a part of the time span and multiplied up: its number of products is proportional to "
+        + "\n\nAgainst `scipy.sparse.linalg.expm_multiply` on the smallest box with an error of at most 1e-8. Where it "
+        "takes too long, it is run for a part of the time span and multiplied up: its number of products is proportional to "
         "`||A||_1 t`.\n\n"
         + _against_expm_multiply(options, times)
         + "\n\nAgainst Storm, precision 1e-8, on the same box with an absorbing state for what leaves it:\n\n"
