@@ -116,16 +116,15 @@ def solve_transient(
     9.932621
     """
     started = clock.perf_counter()
+    if not hasattr(network, "depends_on_time"):
+        message = f"the network must be a ReactionNetwork, not {type(network).__name__}; fsp.load_model(path) reads a file"
+        raise ArgumentError(message)
     when = _read_times(times)
     _check_number("tolerance", tolerance, 0.0, 1.0)
-    if max_states is not None and (
-        isinstance(max_states, bool) or int(max_states) != max_states or max_states < 1
-    ):
-        message = f"max_states must be an integer >= 1, not {max_states!r}"
-        raise ArgumentError(message)
-    if memory_limit is not None and not memory_limit > 0:
-        message = f"memory_limit must be a number of bytes > 0, not {memory_limit!r}"
-        raise ArgumentError(message)
+    _check_count("max_states", max_states)
+    if memory_limit is not None:
+        _check_number("memory_limit", memory_limit, 0.0, float("inf"))
+    _check_count("threads", threads)
     if network.depends_on_time:
         names = [r.name for r in network.reactions if r.propensity.depends_on_time]
         message = (
@@ -208,12 +207,12 @@ def _read_times(times: ArrayLike) -> NDArray[np.float64]:
         message = f"times must be a list of at least one number, not an array of shape {when.shape}"
         raise ArgumentError(message)
     if not np.isfinite(when).all() or when[0] < 0.0:
-        message = f"times must be finite and >= 0; got {when[~(np.isfinite(when) & (when >= 0))][0]!r}"
+        message = f"times must be finite and >= 0; got {when[~(np.isfinite(when) & (when >= 0))][0]}"
         raise ArgumentError(message)
     steps = np.diff(when)
     if (steps <= 0.0).any():
         i = int(np.argmax(steps <= 0.0))
-        message = f"times must be ascending without repeats; {when[i]!r} is followed by {when[i + 1]!r}"
+        message = f"times must be ascending without repeats; {when[i]} is followed by {when[i + 1]}"
         raise ArgumentError(message)
     return when
 
@@ -221,6 +220,13 @@ def _read_times(times: ArrayLike) -> NDArray[np.float64]:
 def _check_number(name: str, value: Any, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low < value < high:
         message = f"{name} must be a number between {low:g} and {high:g}, not {value!r}"
+        raise ArgumentError(message)
+
+
+def _check_count(name: str, value: Any) -> None:
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if value is not None and not (number and float(value).is_integer() and value >= 1):
+        message = f"{name} must be a whole number >= 1, not {value!r}"
         raise ArgumentError(message)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from fsp.generator.blocks import LANES
 from fsp.generator.kernels import add_scaled
-from fsp.generator.pointers import peek, read, write
+from fsp.generator.pointers import read, write
+from fsp.generator.weighted import add_4_weighted, add_weighted, add_weighted_end
 
 __all__ = ["BLOCK", "assembled_product", "count_runs", "fill_constant", "fill_weights", "no_weights"]
 
@@ -95,23 +97,32 @@ def fill_weights(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _add_4(y, o, n, x, w, beta, w1, x1, w2, x2, w3, x3, w4, x4):  # type: ignore[no-untyped-def]
-    for i in range(n):
-        value = read(w, w1 + i) * read(x, x1 + i) + read(w, w2 + i) * read(x, x2 + i)
-        value += read(w, w3 + i) * read(x, x3 + i) + read(w, w4 + i) * read(x, x4 + i)
-        write(y, o + i, peek(y, o + i) + beta * value)
+def _add_weighted(y, o, n, x, w, beta, w1, x1):  # type: ignore[no-untyped-def]
+    i = 0
+    while i + LANES <= n:
+        add_weighted(y, x, w, o + i, beta, w1 + i, x1 + i)
+        i += LANES
+    if i < n:
+        add_weighted_end(y, x, w, o + i, n - i, beta, w1 + i, x1 + i)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _add_weighted(y, o, n, x, w, beta, w1, x1):  # type: ignore[no-untyped-def]
-    for i in range(n):
-        write(y, o + i, peek(y, o + i) + beta * (read(w, w1 + i) * read(x, x1 + i)))
+def _add_4(y, o, n, x, w, beta, w1, x1, w2, x2, w3, x3, w4, x4):  # type: ignore[no-untyped-def]
+    i = 0
+    while i + LANES <= n:
+        add_4_weighted(y, x, w, o + i, beta, w1 + i, x1 + i, w2 + i, x2 + i, w3 + i, x3 + i, w4 + i, x4 + i)
+        i += LANES
+    if i < n:
+        add_weighted_end(y, x, w, o + i, n - i, beta, w1 + i, x1 + i)
+        add_weighted_end(y, x, w, o + i, n - i, beta, w2 + i, x2 + i)
+        add_weighted_end(y, x, w, o + i, n - i, beta, w3 + i, x3 + i)
+        add_weighted_end(y, x, w, o + i, n - i, beta, w4 + i, x4 + i)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _add_gathered(y, o, n, x, w, beta, w1, sources, s1):  # type: ignore[no-untyped-def]
     for i in range(n):
-        write(y, o + i, peek(y, o + i) + beta * (read(w, w1 + i) * read(x, np.int64(read(sources, s1 + i)))))
+        write(y, o + i, read(y, o + i) + beta * (read(w, w1 + i) * read(x, np.int64(read(sources, s1 + i)))))
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")

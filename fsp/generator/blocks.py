@@ -18,7 +18,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "block", "fused_2s2t", "fused_4s2t", "open_block", "reference_block"]
+__all__ = ["LANES", "Emitter", "block", "fused_2s2t", "fused_4s2t", "open_block", "reference_block"]
 
 #: States in a block.
 LANES = 8
@@ -41,7 +41,7 @@ def reference_block(  # type: ignore[no-untyped-def]
         y[o + i] = value
 
 
-class _Emitter:
+class Emitter:
     """Emits vector instructions for one block."""
 
     def __init__(self, context: Any, builder: Any) -> None:
@@ -52,9 +52,11 @@ class _Emitter:
         self.zero = ir.Constant(self.real, [0.0] * LANES)
 
     def data(self, array_type: Any, array: Any) -> Any:
+        """Return the address of an array's first entry."""
         return cgutils.create_struct_proxy(array_type)(self.context, self.builder, value=array).data
 
     def splat(self, value: Any) -> Any:
+        """Return a vector of one value."""
         vector = ir.VectorType(value.type, LANES)
         first = self.builder.insert_element(
             ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
@@ -63,9 +65,11 @@ class _Emitter:
         return self.builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), lanes)
 
     def at(self, data: Any, position: Any) -> Any:
+        """Load one entry of an array."""
         return self.builder.load(self.builder.gep(data, [position], inbounds=True))
 
     def inside(self, lanes: Any, lo: Any, hi: Any) -> Any:
+        """Return the mask of the lanes with ``lo <= lane < hi``."""
         after = self.builder.icmp_signed(">=", lanes, self.splat(lo))
         return self.builder.and_(after, self.builder.icmp_signed("<", lanes, self.splat(hi)))
 
@@ -73,6 +77,7 @@ class _Emitter:
         return self.builder.bitcast(self.builder.gep(data, [position]), self.real.as_pointer())
 
     def load(self, data: Any, position: Any, mask: Any = None) -> Any:
+        """Load eight entries; masked ones are zero and not read."""
         pointer = self._pointer(data, position)
         if mask is None:
             return self.builder.load(pointer, align=8)
@@ -82,6 +87,7 @@ class _Emitter:
         return self.builder.call(function, [pointer, ir.Constant(ir.IntType(32), 8), mask, self.zero])
 
     def store(self, value: Any, data: Any, position: Any, mask: Any = None) -> None:
+        """Store eight entries, but not the masked ones."""
         pointer = self._pointer(data, position)
         if mask is None:
             self.builder.store(value, pointer, align=8)
@@ -92,17 +98,20 @@ class _Emitter:
         self.builder.call(function, [value, pointer, ir.Constant(ir.IntType(32), 8), mask])
 
     def multiply(self, a: Any, b: Any) -> Any:
+        """Multiply, free to fuse with an addition."""
         return self.builder.fmul(a, b, flags=("contract",))
 
     def add(self, a: Any, b: Any) -> Any:
+        """Add, free to fuse with a multiplication."""
         return self.builder.fadd(a, b, flags=("contract",))
 
     def subtract(self, a: Any, b: Any) -> Any:
+        """Subtract, free to fuse with a multiplication."""
         return self.builder.fsub(a, b, flags=("contract",))
 
 
 def _diagonal(
-    emit: _Emitter, x: Any, tables: Any, o: Any, base: Any, d: Any, beta: Any, mask: Any = None
+    emit: Emitter, x: Any, tables: Any, o: Any, base: Any, d: Any, beta: Any, mask: Any = None
 ) -> Any:
     rate = emit.load(tables, base, mask)
     own = emit.load(x, o, mask)
@@ -120,7 +129,7 @@ def _make_block(masked: bool) -> Any:
         i8, f8 = types.intp, types.float64
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            emit = _Emitter(context, builder)
+            emit = Emitter(context, builder)
             arrays = {
                 k: emit.data(kind, value)
                 for k, (kind, value) in enumerate(zip(signature.args, args, strict=True))
@@ -165,7 +174,7 @@ def _make_block(masked: bool) -> Any:
 
 def _fused(context: Any, builder: Any, signature: Any, args: Any, plain: int) -> Any:
     """Emit a block of eight states with ``plain`` segments without a table, and two with one, without any loop."""
-    emit = _Emitter(context, builder)
+    emit = Emitter(context, builder)
     y, x, tables = (emit.data(signature.args[k], args[k]) for k in range(3))
     state, d, beta, base = args[3:7]
     rest = list(args[7:])

@@ -123,7 +123,12 @@ def closure(tables: FactorTables, space: FibreSet, constraints: Constraints, max
     """
     reach = 1
     while True:
-        larger = _extend(tables, space, constraints, reach, _boundary(tables, space), max_states)
+        edge = _boundary(tables, space)
+        # Rays from every boundary fibre cover the same states many times over: keep intervals in proportion to fibres.
+        reach = min(
+            reach, max(1, 4 * space.n_fibres // max(edge[0].size, 1)) if space.n_fibres > 1000 else reach
+        )
+        larger = _extend(tables, space, constraints, reach, edge, max_states)
         if larger.n_states == space.n_states:
             return space
         space = larger

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from fsp.generator.blocks import LANES, block, fused_2s2t, fused_4s2t, open_block
-from fsp.generator.pointers import peek, read, write
+from fsp.generator.pointers import read, write
 
 __all__ = [
     "add_scaled",
@@ -44,13 +44,13 @@ def _set_diagonal(y, o, n, x, t, d, e, b):  # type: ignore[no-untyped-def]
 def add_scaled(y, o, n, x, x1, c1):  # type: ignore[no-untyped-def]
     """``y += c1 x`` for ``n`` entries from ``o`` in ``y`` and from ``x1`` in ``x``."""
     for i in range(n):
-        write(y, o + i, peek(y, o + i) + c1 * read(x, x1 + i))
+        write(y, o + i, read(y, o + i) + c1 * read(x, x1 + i))
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _add_table(y, o, n, x, x1, t, t1, c1):  # type: ignore[no-untyped-def]
     for i in range(n):
-        write(y, o + i, peek(y, o + i) + c1 * read(t, t1 + i) * read(x, x1 + i))
+        write(y, o + i, read(y, o + i) + c1 * read(t, t1 + i) * read(x, x1 + i))
 
 
 @njit(cache=True, nogil=True)

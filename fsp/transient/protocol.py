@@ -148,7 +148,7 @@ def find_stepper(name: str) -> StepperInfo:
     ArgumentError
         If there is no such method; the message lists the known ones.
     """
-    known = STEPPERS.get(name.lower().replace("ization", "isation"))
+    known = STEPPERS.get(str(name).lower().replace("ization", "isation"))
     if known is None:
         message = f"unknown method {name!r}; known are 'auto', {', '.join(map(repr, STEPPERS))}"
         raise ArgumentError(message)
