@@ -170,4 +170,9 @@ def _check_total(what: str, p: Iterable[float]) -> None:
 
 def _checked(states: NDArray[np.int64], p: NDArray[np.float64]) -> InitialLaw:
     _check_total("the probabilities", p)
-    return InitialLaw(states[p > 0.0], p[p > 0.0])
+    total = math.fsum(p)
+    # Decimal probabilities such as 0.1 add up to one but for rounding; what is beyond that is booked, and an excess is
+    # taken away, so that the law stays a lower bound of one of mass one.
+    missing = abs(total - 1.0) if abs(total - 1.0) > 1e-14 * p.size else 0.0
+    p = p / total if missing and total > 1.0 else p
+    return InitialLaw(states[p > 0.0], p[p > 0.0], missing)

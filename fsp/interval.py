@@ -200,5 +200,10 @@ def _digits(lower: float, upper: float) -> tuple[str, str]:
     digits = 4
     if math.isfinite(lower) and math.isfinite(upper) and lower != upper:
         size = max(abs(lower), abs(upper))
-        digits = min(17, max(4, 2 + math.ceil(math.log10(size / (upper - lower)))))
+        gap = upper / 2.0 - lower / 2.0  # half of the width, which itself could overflow
+        digits = (
+            17
+            if gap == 0.0
+            else min(17, max(4, 2 + math.ceil(math.log10(size) - math.log10(2.0) - math.log10(gap))))
+        )
     return f"{lower:.{digits}g}", f"{upper:.{digits}g}"

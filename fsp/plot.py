@@ -106,7 +106,9 @@ def draw_counts(
     if len(heights) <= _MANY_BARS:
         ax.bar(np.arange(low, high + 1), heights, width=0.85, **style)
     else:
-        ax.stairs(heights, edges, fill=True, baseline=None if log else 0.0, **style)
+        # On a logarithmic axis a filled polygon needs a positive edge below.
+        baseline = max(heights[heights > 0.0].min() / 2.0, 1e-300) if log else 0.0
+        ax.stairs(np.maximum(heights, baseline), edges, fill=True, baseline=baseline, **style)
     margin = max(0.5, 0.02 * (high - low))
     ax.set_xlim(low - 0.5 - margin, high + 0.5 + margin)
     if log:

@@ -125,7 +125,11 @@ def test_networks(species, reactions, culprit):
         (["bad: X -> 0 ; k"], {"X": 2}, ["bad", "{'X': 0}", "'X' negative"]),
         (["bad: 2 X -> 0 ; k*X"], {"X": 5}, ["bad", "{'X': 1}", "'X' negative"]),
         (["X -> Y @ 1", "bad: X -> Y ; 1"], {"X": 2, "Y": 0}, ["bad", "'X': 0, 'Y': 2", "'X' negative"]),
-        (["X -> 0 @ 1", "Y -> 0 @ 1", "bad: X -> 0 ; X/(X + Y)"], {"X": 1, "Y": 1}, ["bad", "'X': 0, 'Y': 0", "nan"]),
+        (
+            ["X -> 0 @ 1", "Y -> 0 @ 1", "bad: X -> 0 ; X/(X + Y)"],
+            {"X": 1, "Y": 1},
+            ["bad", "'X': 0, 'Y': 0", "nan"],
+        ),
         (["X -> 0 @ 1", "Y -> 0 @ 1", "bad: Y -> 0 ; Y*X/Y"], {"X": 1, "Y": 1}, ["bad", "'Y': 0", "nan"]),
     ],
 )
@@ -174,7 +178,9 @@ def test_times(times, culprit):
     assert culprit in str(caught.value)
 
 
-@pytest.mark.parametrize("tolerance", [0, 0.0, -1e-6, 1, 1.0, 7, float("nan"), float("inf"), "1e-6", None, True])
+@pytest.mark.parametrize(
+    "tolerance", [0, 0.0, -1e-6, 1, 1.0, 7, float("nan"), float("inf"), "1e-6", None, True]
+)
 def test_tolerance(tolerance):
     with pytest.raises(ArgumentError, match="tolerance must be a number between 0 and 1") as caught:
         fsp.solve_transient(BIRTH, [1.0], tolerance=tolerance)
@@ -277,7 +283,9 @@ def test_max_states_below_the_first_set():
 
 def test_max_states_with_bounds():
     with pytest.raises(StateSpaceLimitError, match="max_states = 100"):
-        fsp.solve_transient(network("0 -> X @ 1", "0 -> Y @ 1", X=0, Y=0), [1.0], bounds={"X": 50, "Y": 50}, max_states=100)
+        fsp.solve_transient(
+            network("0 -> X @ 1", "0 -> Y @ 1", X=0, Y=0), [1.0], bounds={"X": 50, "Y": 50}, max_states=100
+        )
 
 
 def peak_memory() -> int:

@@ -19,7 +19,7 @@ __all__ = ["closure", "grow_outflow", "reachable"]
 
 IntArray = NDArray[np.int64]
 
-#: Intervals that one growth may produce before the limit on states is checked.
+#: Most intervals that one growth may produce before the limit on states is checked.
 MAX_INTERVALS = 2**24
 
 
@@ -31,11 +31,12 @@ def _extend(
     if not todo[0].size:
         return space
     matrix, limit = constraints.linear(space.coordinates)
+    max_intervals = MAX_INTERVALS if max_states is None else min(MAX_INTERVALS, max(2**16, max_states // 8))
     while True:
         rays, m, hit = segments.grow_rays(
             *todo, reach, tables.shifts, tables.const, tables.factor_pointer, tables.factor_base,
             tables.factor_stride, tables.along_base, tables.along_stride, tables.tables, tables.low, tables.high,
-            matrix, limit, MAX_INTERVALS,
+            matrix, limit, max_intervals,
         )  # fmt: skip
         prefix, first, last = np.ascontiguousarray(rays[:-2, :m].T), rays[-2, :m], rays[-1, :m]
         if not hit:
@@ -133,6 +134,11 @@ def closure(tables: FactorTables, space: FibreSet, constraints: Constraints, max
             return space
         space = larger
         _check_size(space, max_states)
+        if space.n_states > 1_000_000 and constraints.volume() > 1000.0 * max_states:
+            message = (
+                f"the bounds hold {constraints.volume():.2g} states, more than max_states = {max_states:,}"
+            )
+            raise StateSpaceLimitError(message)
         reach = min(2 * reach, 2**20)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import sympy
+from sympy.codegen.cfunctions import log10 as Log10
 
 from fsp.errors import ExpressionError
-from fsp.model.trees import Log10
 
 __all__ = ["evaluate_tree"]
 

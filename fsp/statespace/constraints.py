@@ -89,6 +89,13 @@ class Constraints:
             name in self.largest or np.isfinite(bound) for name, bound in zip(names, self._laws, strict=True)
         )
 
+    def volume(self) -> float:
+        """Return how many states the largest counts and the conservation laws leave, as a product over species."""
+        names = self.network.species_names
+        sizes = [min(self.largest.get(n, np.inf), b) + 1.0 for n, b in zip(names, self._laws, strict=True)]
+        laws = len(self.network.conservation_laws())  # each one fixes a species: leave out the smallest
+        return float(np.prod(sorted(sizes)[laws:]))
+
     def linear(self, coordinates: Coordinates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return ``matrix, limit`` of the constraints ``matrix @ y <= limit`` on reduced coordinates.
 

@@ -332,7 +332,8 @@ class AdaptiveLoop:
         if self.fixed:
             return float("inf")
         left = SHARE_LEAKED * self.tolerance - self.ledger.entries["leaked"] - stepper.leaked
-        return float(max(left, 1e-3 * SHARE_LEAKED * self.tolerance) / (self._end - self.time))
+        room = max(left, 1e-3 * SHARE_LEAKED * self.tolerance)
+        return float(room / (self._end - self.time) / stepper.stretch)
 
     def _reach(self, space: FibreSet) -> int:
         low, high = space.box()

@@ -78,6 +78,8 @@ class Stepper(Protocol):
         Expected time spent in each boundary state of the present set, which tells what leaked where.
     headroom : float
         How far above the rates of the present set the step should plan, because the set may grow.
+    stretch : float
+        What the step may leak at most, over its duration times the allowance.
     """
 
     products: int
@@ -86,6 +88,7 @@ class Stepper(Protocol):
     rounding: float
     residence: FloatArray
     headroom: float
+    stretch: float
 
     def begin(self, operator: Operator, p: FloatArray, duration: Any, budget: float) -> None:
         """Start from ``p``; the step may lose ``budget`` by its own approximations."""

@@ -37,6 +37,8 @@ class Uniformisation:
         What the cut-off of the series left out.
     residence : ndarray
         Expected time spent in each boundary state of the present set, which tells what leaked where.
+    stretch : float
+        What a step may leak at most, over its duration times the allowance.
     products : int
         Products made so far.
     """
@@ -55,6 +57,9 @@ class Uniformisation:
             np.longdouble(duration) / np.longdouble(self.beta), budget
         )
         self.missing = self.series.missing
+        # Each product may leak the allowance for 1/Lambda, and a short step makes many more products than jumps.
+        expected = float(duration) * self.rate
+        self.stretch = max(1.0, self.series.n_products / expected) if expected > 0.0 else 1.0
         self.leaked = 0.0
         self.rounding = 0.0
         self.residence = operator.boundary_vector()

@@ -40,7 +40,9 @@ def test_reachable_is_breadth_first(network, steps, data):
 def test_reachable_under_bounds(network, steps, data):
     names = network.species_names
     initial = dict(zip(names, network.initial_state.tolist(), strict=True))
-    bounds = {n: initial[n] + data.draw(st.integers(0, 3)) for n in data.draw(st.sets(st.sampled_from(names)))}
+    bounds = {
+        n: initial[n] + data.draw(st.integers(0, 3)) for n in data.draw(st.sets(st.sampled_from(names)))
+    }
     total = sum(initial.values()) + data.draw(st.integers(0, 4))
     constraints = Constraints(network, [bounds, f"{' + '.join(names)} <= {total}"])
     found = reachable(*start(network), constraints, steps)

@@ -90,7 +90,9 @@ def test_random_networks_on_random_sets(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["toggle_switch", "goutsias", "michaelis_menten", "telegraph", "sir", "schloegl"])
+@pytest.mark.parametrize(
+    "name", ["toggle_switch", "goutsias", "michaelis_menten", "telegraph", "sir", "schloegl"]
+)
 def test_gallery_on_reachable_sets(kind, name):
     from random_networks import breadth_first
 
@@ -198,7 +200,8 @@ def test_vectors_of_the_wrong_shape(wrong):
 
 def control(kind: Any) -> tuple[Any, Brute]:
     network = fsp.ReactionNetwork(
-        {"X": 0, "Y": 0}, ["0 -> X ; 3/(1 + Y)", "X -> 0 @ 1", "X -> X + Y @ 2", "Y -> 0 @ 0.5", "0 -> Y @ 0.125"]
+        {"X": 0, "Y": 0},
+        ["0 -> X ; 3/(1 + Y)", "X -> 0 @ 1", "X -> X + Y @ 2", "Y -> 0 @ 0.5", "0 -> Y @ 0.125"],
     )
     grid = np.array(np.meshgrid(np.arange(9), np.arange(7))).reshape(2, -1).T
     generator = make(kind, network, grid)

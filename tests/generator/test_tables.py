@@ -90,7 +90,8 @@ def test_bad_propensities_are_refused_by_name(axis, law, state, word):
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize(
-    "law", ["k*(4 - X)", "1/(X - 9)", "k*(5 - X)*(6 - Y)", "-k*(X - 4)", "(1 - k)*(0 - X)", "X/(1 + Y)/(9 - Y)"]
+    "law",
+    ["k*(4 - X)", "1/(X - 9)", "k*(5 - X)*(6 - Y)", "-k*(X - 4)", "(1 - k)*(0 - X)", "X/(1 + Y)/(9 - Y)"],
 )
 def test_bad_propensities_outside_the_set_do_not_matter(axis, law):
     if law == "1/(X - 9)":
@@ -120,14 +121,18 @@ def test_a_conserved_species_that_would_become_negative():
 
 
 def test_a_table_that_would_fill_the_memory_is_refused():
-    network = fsp.ReactionNetwork({"X": 1, "Y": 1, "Z": 0}, ["0 -> X ; 1/(1 + X + Y + Z)", "0 -> Y @ 1", "0 -> Z @ 1"])
+    network = fsp.ReactionNetwork(
+        {"X": 1, "Y": 1, "Z": 0}, ["0 -> X ; 1/(1 + X + Y + Z)", "0 -> Y @ 1", "0 -> Z @ 1"]
+    )
     with pytest.raises(StateSpaceLimitError, match="X, Y, Z|couples"):
         generator_on(network, [[0, 0, 0], [5000, 5000, 5000]])
 
 
 def test_products_of_factors_that_change_sign_together():
     """Each factor is negative, their product is not: refused with advice, and right if the advice is taken."""
-    network = fsp.ReactionNetwork({"X": 1, "Y": 1}, ["0 -> X @ 1", "0 -> Y @ 1", "0 -> 2 X + Y ; (X - 3)*(Y - 3)"])
+    network = fsp.ReactionNetwork(
+        {"X": 1, "Y": 1}, ["0 -> X @ 1", "0 -> Y @ 1", "0 -> 2 X + Y ; (X - 3)*(Y - 3)"]
+    )
     states = [[0, 0], [1, 2], [3, 0], [5, 4]]
     with pytest.raises(PropensityError, match=r"0 -> 2 X \+ Y.*write it as max"):
         generator_on(network, states)

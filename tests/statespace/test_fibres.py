@@ -35,7 +35,9 @@ def problems(draw: Any, sets: int = 1) -> tuple[Any, ...]:
 
 
 def make(coordinates: Coordinates, states: set[tuple[int, ...]]) -> FibreSet:
-    return FibreSet.from_states(coordinates, np.array(sorted(states), np.int64).reshape(len(states), coordinates.n_axes))
+    return FibreSet.from_states(
+        coordinates, np.array(sorted(states), np.int64).reshape(len(states), coordinates.n_axes)
+    )
 
 
 def in_order(coordinates: Coordinates, states: set[tuple[int, ...]]) -> list[tuple[int, ...]]:
@@ -48,7 +50,9 @@ def check_invariants(space: FibreSet) -> None:
     assert space.prefix.shape == (space.n_fibres, space.coordinates.n_axes - 1)
     assert space.offset.tolist() == np.concatenate([[0], np.cumsum(space.length)]).tolist()
     assert all(a.dtype == np.int64 for a in (space.prefix, space.first, space.length, space.offset))
-    rows = [(*prefix, first) for prefix, first in zip(space.prefix.tolist(), space.first.tolist(), strict=True)]
+    rows = [
+        (*prefix, first) for prefix, first in zip(space.prefix.tolist(), space.first.tolist(), strict=True)
+    ]
     assert rows == sorted(rows)
     for i in range(1, space.n_fibres):
         if rows[i][:-1] == rows[i - 1][:-1]:

@@ -45,7 +45,8 @@ def toggle() -> tuple[Any, list[tuple[int, ...]], float]:
 
 def bursts() -> tuple[Any, list[tuple[int, ...]], float]:
     network = fsp.ReactionNetwork(
-        {"X": 1, "Y": 2}, ["0 -> 3 X @ 1", "X -> X + Y @ 0.5", "2 X -> 0 @ 0.1", "X + Y -> Y @ 1", "Y -> 0 @ 1"]
+        {"X": 1, "Y": 2},
+        ["0 -> 3 X @ 1", "X -> X + Y @ 0.5", "2 X -> 0 @ 0.1", "X + Y -> Y @ 1", "Y -> 0 @ 1"],
     )
     return network, [(x, y) for x in range(11) for y in range(9)], 0.7
 
@@ -76,7 +77,9 @@ class Run:
         self.leaks = residence @ brute.leaving
 
 
-def one_step(name: str, operator: Any, start: Any, duration: float, budget: float, allowances: Any = ()) -> Any:
+def one_step(
+    name: str, operator: Any, start: Any, duration: float, budget: float, allowances: Any = ()
+) -> Any:
     """Make one step; come back at each of the allowances before going on without one."""
     stepper = find_stepper(name).load()()
     stepper.begin(operator, operator.new_vector(start.copy()), duration, budget)
@@ -108,7 +111,11 @@ def in_parts(share: float, **options: Any) -> Callable[..., Any]:
             problem.network, problem.space, cut, work, **options
         )
         # Every collective answer is the same on both.
-        assert (stepper.leaked, stepper.missing, stepper.products) == (other.leaked, other.missing, other.products)
+        assert (stepper.leaked, stepper.missing, stepper.products) == (
+            other.leaked,
+            other.missing,
+            other.products,
+        )
         assert leaks.tolist() == leaks_b.tolist()
         assert back == back_b
         return np.concatenate([a, b]), stepper, leaks, back

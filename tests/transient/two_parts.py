@@ -83,7 +83,9 @@ class Part:
     def max_exit_rate(self) -> float:
         return self.exchange.reduce(self.rank, float(self._exit.max(initial=0.0)), max)
 
-    def product(self, x: Any, out: Any, alpha: float, beta: float, weight: float = 0.0, total: Any = None) -> None:
+    def product(
+        self, x: Any, out: Any, alpha: float, beta: float, weight: float = 0.0, total: Any = None
+    ) -> None:
         self.exchange.vectors[self.rank] = x
         self.exchange.barrier.wait()
         ghosts = self.exchange.vectors[1 - self.rank][self.ghosts].copy()
