@@ -134,7 +134,7 @@ def run_in_two_parts(
         try:
             part = Part(network, spaces[rank], spaces[1 - rank], rank, exchange, **options)
             answers[rank] = work(part, rank)
-        except BaseException as error:  # noqa: BLE001 - handed over to the caller
+        except BaseException as error:
             errors.append(error)
             exchange.barrier.abort()
 
