@@ -18,26 +18,71 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "Emitter", "block", "fused_2s2t", "fused_4s2t", "open_block", "reference_block"]
+__all__ = [
+    "LANES",
+    "Emitter",
+    "block",
+    "fused_2s2t",
+    "fused_4s2t",
+    "open_block",
+    "pack_segments",
+    "reference_block",
+]
 
 #: States in a block.
 LANES = 8
 
 
-@njit(cache=True, nogil=True, boundscheck=True)
-def reference_block(  # type: ignore[no-untyped-def]
-    y, x, tables, o, n, p, d, beta, base, s, s_end, s_lo, s_hi, s_source, s_c, t, t_end, t_lo, t_hi, t_source, t_c,
+@njit(cache=True, nogil=True)
+def pack_segments(  # type: ignore[no-untyped-def]
+    s_ptr,
+    s_lo,
+    s_hi,
+    s_source,
+    s_c,
+    t_ptr,
+    t_lo,
+    t_hi,
+    t_source,
+    t_c,
     t_table,
-):  # fmt: skip
+    ones,
+    pointer,
+    records,
+    weights,
+):
+    """Write the segments of each fibre behind one another, as rows ``lo, hi, source, table, c`` of 40 bytes.
+
+    ``weights`` is the same memory as ``records``, read as floats. One pointer and one loop then serve for a block; a
+    segment without a table reads ones.
+    """
+    m = 0
+    for f in range(pointer.size - 1):
+        for k in range(s_ptr[f], s_ptr[f + 1]):
+            records[m, 0] = s_lo[k]
+            records[m, 1] = s_hi[k]
+            records[m, 2] = s_source[k]
+            records[m, 3] = ones
+            weights[m, 4] = s_c[k]
+            m += 1
+        for k in range(t_ptr[f], t_ptr[f + 1]):
+            records[m, 0] = t_lo[k]
+            records[m, 1] = t_hi[k]
+            records[m, 2] = t_source[k]
+            records[m, 3] = t_table[k]
+            weights[m, 4] = t_c[k]
+            m += 1
+        pointer[f + 1] = m
+
+
+@njit(cache=True, nogil=True, boundscheck=True)
+def reference_block(y, x, tables, o, n, p, d, beta, base, first, last, records, weights):  # type: ignore[no-untyped-def]
     """Set ``y`` for the states ``p`` to ``p + 8`` (at most ``n``) of the fibre that starts at ``o``; see `product`."""
     for i in range(p, min(p + LANES, n)):
         value = (d - beta * tables[base + i]) * x[o + i]
-        for k in range(s, s_end):
-            if s_lo[k] <= i < s_hi[k]:
-                value += beta * s_c[k] * x[s_source[k] + i]
-        for k in range(t, t_end):
-            if t_lo[k] <= i < t_hi[k]:
-                value += beta * t_c[k] * tables[t_table[k] + i] * x[t_source[k] + i]
+        for k in range(first, last):
+            if records[k, 0] <= i < records[k, 1]:
+                value += beta * weights[k, 4] * tables[records[k, 3] + i] * x[records[k, 2] + i]
         y[o + i] = value
 
 
@@ -122,51 +167,43 @@ def _make_block(masked: bool) -> Any:
     """Return the intrinsic for any number of segments, with masks or for a block that all segments cover."""
 
     @intrinsic
-    def any_block(  # type: ignore[no-untyped-def]
-        typing_context, y, x, tables, o, n, p, d, beta, base, s, s_end, s_lo, s_hi, s_source, s_c, t, t_end, t_lo, t_hi,
-        t_source, t_c, t_table,
-    ):  # fmt: skip
+    def any_block(typing_context, y, x, tables, o, n, p, d, beta, base, first, last, records, weights):  # type: ignore[no-untyped-def]
         i8, f8 = types.intp, types.float64
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             emit = Emitter(context, builder)
-            arrays = {
-                k: emit.data(kind, value)
-                for k, (kind, value) in enumerate(zip(signature.args, args, strict=True))
-                if isinstance(kind, types.Array)
-            }
-            o_, n_, p_, d_, beta_, base_, s_, s_end_ = args[3:11]
-            t_, t_end_ = args[15:17]
-            x_, tables_ = arrays[1], arrays[2]
+            y_, x_, tables_, records_, weights_ = (
+                emit.data(signature.args[k], args[k]) for k in (0, 1, 2, 11, 12)
+            )
+            o_, n_, p_, d_, beta_, base_, first_, last_ = args[3:11]
             iota = ir.Constant(ir.VectorType(emit.index, LANES), list(range(LANES)))
             lanes = builder.add(emit.splat(p_), iota)
             valid = builder.icmp_signed("<", lanes, emit.splat(n_)) if masked else None
             total = cgutils.alloca_once(builder, emit.real)
-            first_state, first_rate = builder.add(o_, p_), builder.add(base_, p_)
-            builder.store(_diagonal(emit, x_, tables_, first_state, first_rate, d_, beta_, valid), total)
-            for first, end, columns in (
-                (s_, s_end_, (11, 12, 13, 14, None)),
-                (t_, t_end_, (17, 18, 19, 20, 21)),
-            ):
-                lo, hi, source, c, table = columns
-                step = ir.Constant(emit.index, 1)
-                with cgutils.for_range_slice(builder, first, end, step, inc=True) as (k, _):
-                    inside = None
-                    if masked:
-                        inside = emit.inside(lanes, emit.at(arrays[lo], k), emit.at(arrays[hi], k))
-                    value = emit.load(x_, builder.add(emit.at(arrays[source], k), p_), inside)
-                    weight = emit.splat(builder.fmul(beta_, emit.at(arrays[c], k)))
-                    if table is not None:
-                        slope = emit.load(tables_, builder.add(emit.at(arrays[table], k), p_), inside)
-                        weight = emit.multiply(weight, slope)
-                    builder.store(emit.add(builder.load(total), emit.multiply(weight, value)), total)
-            emit.store(builder.load(total), arrays[0], first_state, valid)
+            state = builder.add(o_, p_)
+            builder.store(
+                _diagonal(emit, x_, tables_, state, builder.add(base_, p_), d_, beta_, valid), total
+            )
+
+            def column(data: Any, row: Any, k: int) -> Any:
+                return emit.at(data, builder.add(row, ir.Constant(emit.index, k)))
+
+            five = ir.Constant(emit.index, 5)
+            step = ir.Constant(emit.index, 5)
+            begin, end = builder.mul(first_, five), builder.mul(last_, five)
+            with cgutils.for_range_slice(builder, begin, end, step, inc=True) as (row, _):
+                inside = None
+                if masked:
+                    inside = emit.inside(lanes, column(records_, row, 0), column(records_, row, 1))
+                value = emit.load(x_, builder.add(column(records_, row, 2), p_), inside)
+                slope = emit.load(tables_, builder.add(column(records_, row, 3), p_), inside)
+                weight = emit.splat(builder.fmul(beta_, column(weights_, row, 4)))
+                term = emit.multiply(emit.multiply(weight, slope), value)
+                builder.store(emit.add(builder.load(total), term), total)
+            emit.store(builder.load(total), y_, state, valid)
             return context.get_dummy_value()
 
-        signature = types.void(
-            y, x, tables, i8, i8, i8, f8, f8, i8, i8, i8, s_lo, s_hi, s_source, s_c, i8, i8, t_lo, t_hi, t_source, t_c,
-            t_table,
-        )  # fmt: skip
+        signature = types.void(y, x, tables, i8, i8, i8, f8, f8, i8, i8, i8, records, weights)
         return signature, codegen
 
     return any_block

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fsp.errors import ArgumentError, PropensityError
 from fsp.generator import kernels, segments
 from fsp.generator.assembled_kernels import no_weights
+from fsp.generator.blocks import pack_segments
 from fsp.generator.series import power_series
 from fsp.generator.tables import EVALUATION_ERROR, FactorTables
 from fsp.generator.threads import run_threads, split_evenly, threads_for
@@ -193,6 +194,10 @@ class FibreGenerator:
         self._s = (s_ptr, s_lo, s_hi, s_source, s_c)
         self._t = (t_ptr, t_lo, t_hi, t_source, t_c, t_table)
         self._s_reaction, self._t_reaction = s_reaction, t_reaction
+        count = int(s_ptr[-1] + t_ptr[-1])
+        pointer, records = np.zeros(space.n_fibres + 1, np.int64), np.empty((count, 5), np.int64)
+        self._packed = (pointer, records, records.view(np.float64))
+        pack_segments(*self._s, *self._t, tables.ones_base, *self._packed)
         self._fuse = kernels.fuse_ranges(space.length, s_ptr, s_lo, s_hi, t_ptr, t_lo, t_hi)
         self._diagonal = (space.first, space.offset, self.fibre_exit, tables.diagonal_base, self.tables)
         self._assembled: tuple[Any, ...] = no_weights()
@@ -249,6 +254,7 @@ class FibreGenerator:
             *self._s,
             *self._t,
             *self._fuse,
+            *self._packed[:2],
             self._s_reaction,
             self._t_reaction,
             self.fibre_exit,
@@ -263,7 +269,7 @@ class FibreGenerator:
         """Set ``out = alpha x + beta A x``, then add ``weight * out`` to ``total``."""
         space = self.space
         arguments = (x, out, alpha, beta, float(weight), out if total is None else total, *self._diagonal, *self._fuse,
-                     *self._s, *self._t)  # fmt: skip
+                     *self._s, *self._t, *self._packed)  # fmt: skip
         if self.threads == 1:
             kernels.product(0, space.n_fibres, *arguments)
         else:
@@ -369,7 +375,7 @@ class FibreGenerator:
             return None
         k, leaked, swapped = power_series(
             v, scratch, total, k, weights, later, beta, allowance, self.boundary.positions, self.boundary.rates,
-            residence, (*self._diagonal, *self._fuse, *self._s, *self._t), self._assembled,
+            residence, (*self._diagonal, *self._fuse, *self._s, *self._t, *self._packed), self._assembled,
         )  # fmt: skip
         return int(k), float(leaked), bool(swapped)
 
