@@ -34,6 +34,7 @@ class Limits:
     max_states: int | None = None
     memory: int = 2**62
     products: float = 2e9
+    bytes_per_state: int = 64
 
     def check(self, space: FibreSet, overhead: int = 0) -> None:
         """Raise before memory is used up."""
@@ -43,7 +44,7 @@ class Limits:
                 "raise max_states, loosen the tolerance, or limit species with bounds="
             )
             raise StateSpaceLimitError(message)
-        need = 40 * space.n_states + space.nbytes + overhead
+        need = self.bytes_per_state * space.n_states + space.nbytes + overhead
         if need > self.memory:
             message = (
                 f"the state set needs {space.n_states:,} states and about {need / 2**30:.3g} GiB, more than "

@@ -135,7 +135,7 @@ class AdaptiveLoop:
         self.limits.check(self.space)
         self.tables = FactorTables(self.network, self.space.coordinates, extended=self.extended)
         self.tables.cover(*self.space.box())
-        room = self.limits.max_states or self.limits.memory // 40
+        room = self.limits.max_states or self.limits.memory // self.limits.bytes_per_state
         try:
             if self.fixed:
                 space = self._best_axis(closure(self.tables, self.space, self.constraints, room))
@@ -146,8 +146,8 @@ class AdaptiveLoop:
             if self.limits.max_states is not None:
                 raise
             message = (
-                f"the states within the bounds need more than memory_limit = {self.limits.memory / 2**30:.3g} GiB at 40 "
-                "bytes each; tighten bounds=, or raise memory_limit"
+                f"the states within the bounds need more than memory_limit = {self.limits.memory / 2**30:.3g} GiB at "
+                f"{self.limits.bytes_per_state} bytes each; tighten bounds=, or raise memory_limit"
             )
             raise StateSpaceLimitError(message) from error
         self._move_to(space)
