@@ -227,17 +227,35 @@ def draw_course(
             "markersize": 3.5,
             "clip_on": False,
         }
+        low = np.maximum(means[:, k] - deviations[:, k], 0.0)
+        if len(times) == 1:  # a band has no width here: one bar for each species, side by side
+            above = deviations[:, k]
+            ax.errorbar(
+                [k],
+                means[:, k],
+                [means[:, k] - low, above],
+                fmt="o",
+                color=style["color"],
+                capsize=4,
+                label=name,
+            )
+            continue
+        if k % 2:
+            style["dashes"] = (4, 2)  # two species with the same mean can both be seen
         style |= options
         ax.plot(times, means[:, k], label=name, **style)
-        low = np.maximum(means[:, k] - deviations[:, k], 0.0)
         ax.fill_between(times, low, means[:, k] + deviations[:, k], color=style["color"], alpha=0.18, lw=0)
     ax.set_ylim(bottom=0.0)
     if len(times) > 1:
         ax.set_xlim(float(times[0]), float(times[-1]))
+    else:
+        ax.set_xlim(-0.7, len(names) - 0.3)
+        ax.set_xticks(range(len(names)), names)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_xlabel("time")
+    ax.set_xlabel("time" if len(times) > 1 else "")
     ax.set_ylabel("molecules")
-    ax.set_title("mean ± one standard deviation", loc="left")
+    when = "" if len(times) > 1 else f" at t = {times[0]:g}"
+    ax.set_title(f"mean ± one standard deviation{when}", loc="left")
     _state_error(ax, caption.error_text())
     columns = max(1, math.ceil(len(names) / 10))
     ax.legend(frameon=False, ncols=columns)
