@@ -46,15 +46,15 @@ def pack_segments(  # type: ignore[no-untyped-def]
     t_source,
     t_c,
     t_table,
-    ones,
     pointer,
+    middle,
     records,
     weights,
 ):
     """Write the segments of each fibre behind one another, as rows ``lo, hi, source, table, c`` of 40 bytes.
 
-    ``weights`` is the same memory as ``records``, read as floats. One pointer and one loop then serve for a block; a
-    segment without a table reads ones.
+    ``weights`` is the same memory as ``records``, read as floats, so that one pointer serves for all. From ``middle`` on
+    the segments have a table.
     """
     m = 0
     for f in range(pointer.size - 1):
@@ -62,9 +62,10 @@ def pack_segments(  # type: ignore[no-untyped-def]
             records[m, 0] = s_lo[k]
             records[m, 1] = s_hi[k]
             records[m, 2] = s_source[k]
-            records[m, 3] = ones
+            records[m, 3] = 0
             weights[m, 4] = s_c[k]
             m += 1
+        middle[f] = m
         for k in range(t_ptr[f], t_ptr[f + 1]):
             records[m, 0] = t_lo[k]
             records[m, 1] = t_hi[k]
@@ -76,13 +77,14 @@ def pack_segments(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, boundscheck=True)
-def reference_block(y, x, tables, o, n, p, d, beta, base, first, last, records, weights):  # type: ignore[no-untyped-def]
+def reference_block(y, x, tables, o, n, p, d, beta, base, first, middle, last, records, weights):  # type: ignore[no-untyped-def]
     """Set ``y`` for the states ``p`` to ``p + 8`` (at most ``n``) of the fibre that starts at ``o``; see `product`."""
     for i in range(p, min(p + LANES, n)):
         value = (d - beta * tables[base + i]) * x[o + i]
         for k in range(first, last):
             if records[k, 0] <= i < records[k, 1]:
-                value += beta * weights[k, 4] * tables[records[k, 3] + i] * x[records[k, 2] + i]
+                slope = tables[records[k, 3] + i] if k >= middle else 1.0
+                value += beta * weights[k, 4] * slope * x[records[k, 2] + i]
         y[o + i] = value
 
 
@@ -167,15 +169,17 @@ def _make_block(masked: bool) -> Any:
     """Return the intrinsic for any number of segments, with masks or for a block that all segments cover."""
 
     @intrinsic
-    def any_block(typing_context, y, x, tables, o, n, p, d, beta, base, first, last, records, weights):  # type: ignore[no-untyped-def]
+    def any_block(
+        typing_context, y, x, tables, o, n, p, d, beta, base, first, middle, last, records, weights
+    ):  # type: ignore[no-untyped-def]
         i8, f8 = types.intp, types.float64
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             emit = Emitter(context, builder)
             y_, x_, tables_, records_, weights_ = (
-                emit.data(signature.args[k], args[k]) for k in (0, 1, 2, 11, 12)
+                emit.data(signature.args[k], args[k]) for k in (0, 1, 2, 12, 13)
             )
-            o_, n_, p_, d_, beta_, base_, first_, last_ = args[3:11]
+            o_, n_, p_, d_, beta_, base_, first_, middle_, last_ = args[3:12]
             iota = ir.Constant(ir.VectorType(emit.index, LANES), list(range(LANES)))
             lanes = builder.add(emit.splat(p_), iota)
             valid = builder.icmp_signed("<", lanes, emit.splat(n_)) if masked else None
@@ -189,21 +193,22 @@ def _make_block(masked: bool) -> Any:
                 return emit.at(data, builder.add(row, ir.Constant(emit.index, k)))
 
             five = ir.Constant(emit.index, 5)
-            step = ir.Constant(emit.index, 5)
-            begin, end = builder.mul(first_, five), builder.mul(last_, five)
-            with cgutils.for_range_slice(builder, begin, end, step, inc=True) as (row, _):
-                inside = None
-                if masked:
-                    inside = emit.inside(lanes, column(records_, row, 0), column(records_, row, 1))
-                value = emit.load(x_, builder.add(column(records_, row, 2), p_), inside)
-                slope = emit.load(tables_, builder.add(column(records_, row, 3), p_), inside)
-                weight = emit.splat(builder.fmul(beta_, column(weights_, row, 4)))
-                term = emit.multiply(emit.multiply(weight, slope), value)
-                builder.store(emit.add(builder.load(total), term), total)
+            edges = [builder.mul(edge, five) for edge in (first_, middle_, last_)]
+            for begin, end, tabulated in ((edges[0], edges[1], False), (edges[1], edges[2], True)):
+                with cgutils.for_range_slice(builder, begin, end, five, inc=True) as (row, _):
+                    inside = None
+                    if masked:
+                        inside = emit.inside(lanes, column(records_, row, 0), column(records_, row, 1))
+                    value = emit.load(x_, builder.add(column(records_, row, 2), p_), inside)
+                    weight = emit.splat(builder.fmul(beta_, column(weights_, row, 4)))
+                    if tabulated:
+                        slope = emit.load(tables_, builder.add(column(records_, row, 3), p_), inside)
+                        weight = emit.multiply(weight, slope)
+                    builder.store(emit.add(builder.load(total), emit.multiply(weight, value)), total)
             emit.store(builder.load(total), y_, state, valid)
             return context.get_dummy_value()
 
-        signature = types.void(y, x, tables, i8, i8, i8, f8, f8, i8, i8, i8, records, weights)
+        signature = types.void(y, x, tables, i8, i8, i8, f8, f8, i8, i8, i8, i8, records, weights)
         return signature, codegen
 
     return any_block

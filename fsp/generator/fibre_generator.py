@@ -196,8 +196,8 @@ class FibreGenerator:
         self._s_reaction, self._t_reaction = s_reaction, t_reaction
         count = int(s_ptr[-1] + t_ptr[-1])
         pointer, records = np.zeros(space.n_fibres + 1, np.int64), np.empty((count, 5), np.int64)
-        self._packed = (pointer, records, records.view(np.float64))
-        pack_segments(*self._s, *self._t, tables.ones_base, *self._packed)
+        self._packed = (pointer, np.empty(space.n_fibres, np.int64), records, records.view(np.float64))
+        pack_segments(*self._s, *self._t, *self._packed)
         self._fuse = kernels.fuse_ranges(space.length, s_ptr, s_lo, s_hi, t_ptr, t_lo, t_hi)
         self._diagonal = (space.first, space.offset, self.fibre_exit, tables.diagonal_base, self.tables)
         self._assembled: tuple[Any, ...] = no_weights()
@@ -254,7 +254,7 @@ class FibreGenerator:
             *self._s,
             *self._t,
             *self._fuse,
-            *self._packed[:2],
+            *self._packed[:3],
             self._s_reaction,
             self._t_reaction,
             self.fibre_exit,

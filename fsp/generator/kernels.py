@@ -77,7 +77,7 @@ def fuse_ranges(length, s_ptr, s_lo, s_hi, t_ptr, t_lo, t_hi):  # type: ignore[n
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def product(  # type: ignore[no-untyped-def]
     f0, f1, x, y, alpha, beta, weight, total, first, offset, fibre_exit, diagonal_base, tables, fuse_lo, fuse_hi,
-    s_ptr, s_lo, s_hi, s_source, s_c, t_ptr, t_lo, t_hi, t_source, t_c, t_table, pointer, records, weights,
+    s_ptr, s_lo, s_hi, s_source, s_c, t_ptr, t_lo, t_hi, t_source, t_c, t_table, pointer, middle, records, weights,
 ):  # fmt: skip
     """``y = alpha x + beta A x`` on the fibres ``f0`` to ``f1``; then ``total += weight y`` where ``weight > 0``."""
     done = offset[f0]  # up to where the total is complete
@@ -87,6 +87,7 @@ def product(  # type: ignore[no-untyped-def]
         d = alpha - beta * fibre_exit[f]
         base = diagonal_base + first[f]
         k = pointer[f]
+        k_middle = middle[f]
         k_end = pointer[f + 1]
         s = s_ptr[f]
         s_end = s_ptr[f + 1]
@@ -100,9 +101,9 @@ def product(  # type: ignore[no-untyped-def]
             if fused and p >= lo:
                 break
             if p >= lo and p + LANES <= hi:
-                open_block(y, x, tables, o, n, p, d, beta, base, k, k_end, records, weights)
+                open_block(y, x, tables, o, n, p, d, beta, base, k, k_middle, k_end, records, weights)
             else:
-                block(y, x, tables, o, n, p, d, beta, base, k, k_end, records, weights)
+                block(y, x, tables, o, n, p, d, beta, base, k, k_middle, k_end, records, weights)
             p += LANES
         if fused:
             # Terms that are not there read the state itself, times zero.
@@ -136,7 +137,7 @@ def product(  # type: ignore[no-untyped-def]
                     )  # fmt: skip
                     p += LANES
             while p < n:
-                block(y, x, tables, o, n, p, d, beta, base, k, k_end, records, weights)
+                block(y, x, tables, o, n, p, d, beta, base, k, k_middle, k_end, records, weights)
                 p += LANES
         if weight > 0.0 and (o + n - done >= _FLUSH or f == f1 - 1):  # while y is in the first-level cache
             add_scaled(total, done, o + n - done, y, done, weight)

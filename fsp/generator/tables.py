@@ -158,9 +158,6 @@ class FactorTables:
             pointer.append(len(bases))
         pieces.append(diagonal.astype(np.float64))
         self.diagonal_base = size - int(self.low[-1])
-        pieces.append(np.ones(width))
-        #: Where ones stand, as many as the longest fibre has states: the table of a term that needs none.
-        self.ones_base = size + width
         self.tables = np.concatenate(pieces)
         self.const = np.array(const)
         self.factor_pointer = np.array(pointer, np.int64)
