@@ -169,9 +169,9 @@ def _make_block(masked: bool) -> Any:
     """Return the intrinsic for any number of segments, with masks or for a block that all segments cover."""
 
     @intrinsic
-    def any_block(
+    def any_block(  # type: ignore[no-untyped-def]
         typing_context, y, x, tables, o, n, p, d, beta, base, first, middle, last, records, weights
-    ):  # type: ignore[no-untyped-def]
+    ):
         i8, f8 = types.intp, types.float64
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
