@@ -136,6 +136,7 @@ def test_dimerisation():
             assert excess <= 0
 
 
+@pytest.mark.slow
 def test_two_species_against_many_digits():
     """Goutsias-like: bursts, catalysis and a bimolecular step, against uniformisation with 50 digits."""
     network = fsp.ReactionNetwork(

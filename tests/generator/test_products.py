@@ -75,6 +75,7 @@ def make(kind: Any, network: fsp.ReactionNetwork, states: Any, axis: int | None 
     return kind(FactorTables(network, coordinates), space, threads=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_networks_on_random_sets(kind):
     @settings(max_examples=150)
@@ -170,7 +171,7 @@ def test_two_threads_give_the_same_bits(kind, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_larger_set_against_its_own_matrix(kind):
     """Many fibres: the CSR form, whose entries are checked above on small sets, gives the same products."""
-    network, space = large(20)
+    network, space = large(14)
     generator = kind(FactorTables(network, space.coordinates), space, threads=1)
     check_generator(generator, brute_force(network, space))
 
