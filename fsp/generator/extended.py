@@ -119,7 +119,10 @@ class ExtendedGenerator(FibreGenerator):
     @property
     def product_error(self) -> float:
         """Bound on the relative rounding error of one uniformised product."""
-        return 2.0 * self.factors.n_tables * EVALUATION_ERROR * 1.25 + (3.0 * self.n_terms + 8.0) * 2.0**-98
+        return (
+            2.0 * self.factors.n_tables * max(EVALUATION_ERROR, self.factors.cancellation * 2.0**-62) * 1.25
+            + (3.0 * self.n_terms + 8.0) * 2.0**-98
+        )
 
     def new_vector(self, p: FloatArray) -> FloatArray:
         """Return probabilities as a vector of this generator."""

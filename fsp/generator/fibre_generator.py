@@ -13,7 +13,7 @@ from fsp.generator import kernels, segments
 from fsp.generator.assembled_kernels import no_weights
 from fsp.generator.blocks import pack_segments
 from fsp.generator.series import power_series
-from fsp.generator.tables import EVALUATION_ERROR, FactorTables
+from fsp.generator.tables import FactorTables
 from fsp.generator.threads import run_threads, split_evenly, threads_for
 from fsp.statespace.fibres import FibreSet
 
@@ -244,7 +244,7 @@ class FibreGenerator:
         Numerical Algorithms, section 3.1.
         """
         u = 2.0**-53
-        propensity = self.factors.n_tables * (EVALUATION_ERROR + u)
+        propensity = self.factors.n_tables * (self.factors.evaluation_error + u)
         return 2.0 * propensity + (3.0 * self.n_terms + 10.0) * u
 
     @property

@@ -92,6 +92,7 @@ class FactorTables:
         self.low = np.zeros(coordinates.n_axes, np.int64)
         self.high = np.zeros(coordinates.n_axes, np.int64)  # exclusive
         #: Roundings that enter one propensity: one for each table, and the products between them.
+        self.cancellation = 1.0  # units in the last place by which double precision is off
         self.n_tables = max((len(groups) for groups in self._groups), default=0)
 
     def _fixed_counts(self, factor: Factor) -> dict[str, NDArray[np.int64]]:
@@ -168,6 +169,23 @@ class FactorTables:
         self.pure = np.array(pure, np.bool_)
         self.flagged = np.array(flagged, np.bool_)
 
+    def _note_cancellation(
+        self, group: _Group, counts: dict[str, NDArray[np.int64]], value: NDArray[np.longdouble]
+    ) -> None:
+        """Find how many digits a formula such as ``1 - exp(-k*X)`` cancels, from its value in double precision."""
+        coarse = np.ones(value.shape)
+        for factor in group.factors:
+            coarse = coarse * factor.evaluate(counts)
+        good = np.isfinite(value) & (value != 0)
+        if good.any():
+            worst = float(np.max(np.abs(coarse[good] - value[good]) / np.abs(value[good])))
+            self.cancellation = max(self.cancellation, min(worst, 1e300) * 2.0**53)
+
+    @property
+    def evaluation_error(self) -> float:
+        """Relative error of an entry of the tables, from rounding and from cancellation in its formula."""
+        return EVALUATION_ERROR + self.cancellation * 2.0**-62
+
     def evaluate_extended(self, states: NDArray[np.int64]) -> NDArray[np.longdouble]:
         """Return the propensities of all reactions of the network at reduced states, in extended precision."""
         out = np.zeros((states.shape[0], self.network.n_reactions), np.longdouble)
@@ -207,6 +225,7 @@ class FactorTables:
                 for factor in group.factors:
                     value = value * factor.evaluate(counts, dtype=np.longdouble)
                 rounded = value.astype(np.float64)
+                self._note_cancellation(group, counts, value)
             value[~np.isfinite(rounded)] = np.inf
             value[~valid] = np.nan
             values.append(value)
