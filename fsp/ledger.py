@@ -13,6 +13,7 @@ MEANINGS: dict[str, str] = {
     "leaked": "probability that flowed out of the state set",
     "pruned": "probability of states that were dropped",
     "series": "cut-off of the Poisson series",
+    "defect": "defect of signed series, and what entries were lowered by to be lower bounds",
     "steady_state": "powers replaced by a converged one",
     "rounding": "floating-point rounding, worst case",
 }

@@ -70,7 +70,9 @@ def solve_transient(
         ``{"U": {3: 0.5, 4: 0.5}}``, a `Distribution`, or an earlier result (its end). By default the initial counts of
         the network.
     method : str
-        ``"auto"`` or the name of a stepper: ``"uniformisation"``.
+        ``"auto"``, ``"uniformisation"``, or ``"chebyshev"``, a signed series that makes long steps with fewer products
+        where its bound allows (else uniformisation makes the step). ``"auto"`` lets both take turns; where tails are
+        wanted with all their digits, which is where ``bounds`` fix the set, it takes uniformisation.
     bounds : dict, str, or a sequence of these, optional
         Constraints on the states: ``{"U": 300}`` for largest counts, conditions such as ``"U*V <= 5000"``. If largest
         counts and conservation laws bound every species, all states within them are kept, so that tails come out
@@ -105,9 +107,10 @@ def solve_transient(
 
     Notes
     -----
-    Uniformisation (Jensen 1953) on a moving window of states (Munsky and Khammash 2006, J. Chem. Phys. 124:044104;
-    Henzinger, Mateescu and Wolf 2009). Work is O(n_states * n_reactions * largest exit rate * time), memory about 40
-    bytes for each state of a fixed set, and 64 while a set grows.
+    Uniformisation (Jensen 1953) and Chebyshev series (Tal-Ezer and Kosloff 1984) on a moving window of states (Munsky and
+    Khammash 2006, J. Chem. Phys. 124:044104; Henzinger, Mateescu and Wolf 2009). Work is O(n_states * n_reactions *
+    largest exit rate * time), or the square root of the last two for long signed steps; memory about 40 bytes for each
+    state of a fixed set, and 64 while a set grows.
 
     Examples
     --------
@@ -136,7 +139,7 @@ def solve_transient(
             "replace `time` by a constant, or solve piece by piece with initial="
         )
         raise UnsupportedError(message)
-    name = "uniformisation" if method == "auto" else find_stepper(method).name
+    name = "chebyshev" if method == "auto" else find_stepper(method).name
     if precision not in ("auto", "double", "extended"):
         message = f"precision must be 'auto', 'double' or 'extended', not {precision!r}"
         raise ArgumentError(message)
@@ -148,7 +151,8 @@ def solve_transient(
     # Measured peaks: three vectors on a fixed set, and about seven while a set grows.
     bytes_per_state = FIXED_BYTES if fixed else MOVING_BYTES
     limits = Limits(max_states, int(memory_limit or _default_memory()), bytes_per_state=bytes_per_state)
-    stepper = find_stepper(name).load()
+    safe = find_stepper("uniformisation").load()
+    signed = find_stepper("chebyshev").load() if name == "chebyshev" else None
     line = Progress(float(when[-1]), progress)
     finished: list[Snapshot] = []
 
@@ -156,8 +160,8 @@ def solve_transient(
         ledger = Ledger()
         ledger.book("initial", law.missing)
         return AdaptiveLoop(
-            network_then, space, p.copy(), constraints, stepper(), float(tolerance), limits, ledger, fixed, extended,
-            foresee, threads, line.update,
+            network_then, space, p.copy(), constraints, safe(), float(tolerance), limits, ledger, fixed, extended,
+            foresee, signed() if signed and not (fixed or extended) else None, threads, line.update,
         )  # fmt: skip
 
     def result(loop: AdaptiveLoop, status: str) -> TransientResult:
@@ -165,9 +169,10 @@ def solve_transient(
         moments = _LazyMoments(network_then, reached, law, coordinates)
         distributions = [_distribution(s, law, moments, i) for i, s in enumerate(finished)]
         statistics = dict(loop.statistics, seconds=clock.perf_counter() - started)
+        used = "chebyshev" if loop.statistics.get("signed_steps") else "uniformisation"
         return TransientResult(
-            network, reached, distributions, finished[-1].ledger if finished else loop.ledger, name,
-            _explain(name, method, precision, loop), statistics, status, float(tolerance),
+            network, reached, distributions, finished[-1].ledger if finished else loop.ledger, used,
+            _explain(method, precision, loop), statistics, status, float(tolerance),
         )  # fmt: skip
 
     def run(loop: AdaptiveLoop) -> None:
@@ -286,10 +291,19 @@ def _distribution(snapshot: Snapshot, law: InitialLaw, moments: _LazyMoments, in
     )
 
 
-def _explain(name: str, method: str, precision: str, loop: AdaptiveLoop) -> str:
-    chosen = (
-        "chosen, because it is the method with a componentwise proof" if method == "auto" else "as requested"
+def _explain(method: str, precision: str, loop: AdaptiveLoop) -> str:
+    steps, signed = int(loop.statistics.get("steps", 0)), int(loop.statistics.get("signed_steps", 0))
+    used = (
+        f"chebyshev for {signed} of {steps} steps, uniformisation for the others"
+        if signed
+        else "uniformisation"
     )
+    if method != "auto":
+        chosen = "as requested"
+    elif signed:
+        chosen = "chosen, because fewer products do and the bound allows it"
+    else:
+        chosen = "chosen, because it is the method with a componentwise proof"
     peak = int(loop.statistics.get("states_peak", 0))
     how = (
         f"on all {peak:,} states within the bounds"
@@ -302,7 +316,7 @@ def _explain(name: str, method: str, precision: str, loop: AdaptiveLoop) -> str:
         if loop.extended and precision == "auto"
         else ""
     )
-    return f"{name} ({chosen}) {how}, {kind} products{why}"
+    return f"{used} ({chosen}) {how}, {kind} products{why}"
 
 
 class _LazyMoments:

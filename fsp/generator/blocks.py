@@ -19,6 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 __all__ = [
+    "CHECKED",
     "LANES",
     "Emitter",
     "block",
@@ -31,6 +32,9 @@ __all__ = [
 
 #: States in a block.
 LANES = 8
+
+#: Whether ordinary loops with checked access take the place of what is written in vectors.
+CHECKED = os.environ.get("FSP_BOUNDS_CHECK") == "1"
 
 
 @njit(cache=True, nogil=True)
@@ -152,6 +156,12 @@ class Emitter:
         """Add, free to fuse with a multiplication."""
         return self.builder.fadd(a, b, flags=("contract",))
 
+    def magnitude(self, a: Any) -> Any:
+        """Return absolute values."""
+        kind = ir.FunctionType(self.real, [self.real])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fabs.v{LANES}f64")
+        return self.builder.call(function, [a])
+
     def subtract(self, a: Any, b: Any) -> Any:
         """Subtract, free to fuse with a multiplication."""
         return self.builder.fsub(a, b, flags=("contract",))
@@ -269,7 +279,7 @@ def _checked_2s2t(y, x, tables, o, d, beta, base, x1, c1, x2, c2, x3, c3, t3, x4
     _checked_4s2t(y, x, tables, o, d, beta, base, x1, c1, x2, c2, o, 0.0, o, 0.0, x3, c3, t3, x4, c4, t4)
 
 
-if os.environ.get("FSP_BOUNDS_CHECK") == "1":
+if CHECKED:
     block, open_block, fused_2s2t, fused_4s2t = reference_block, reference_block, _checked_2s2t, _checked_4s2t
 else:
     block, open_block, fused_2s2t, fused_4s2t = (

@@ -12,6 +12,7 @@ from fsp.errors import ArgumentError, PropensityError
 from fsp.generator import kernels, segments
 from fsp.generator.assembled_kernels import no_weights
 from fsp.generator.blocks import pack_segments
+from fsp.generator.recurrence import chebyshev_series, clip, combine, norms
 from fsp.generator.series import power_series
 from fsp.generator.tables import FactorTables
 from fsp.generator.threads import run_threads, split_evenly, threads_for
@@ -201,6 +202,7 @@ class FibreGenerator:
         self._fuse = kernels.fuse_ranges(space.length, s_ptr, s_lo, s_hi, t_ptr, t_lo, t_hi)
         self._diagonal = (space.first, space.offset, self.fibre_exit, tables.diagonal_base, self.tables)
         self._assembled: tuple[Any, ...] = no_weights()
+        self._largest: float | None = None
         self.threads = threads_for(space.n_states, threads)
         self._cuts = split_evenly(space.offset, self.threads)
 
@@ -234,6 +236,12 @@ class FibreGenerator:
             + len(self.reactions)
             + int((~self.factors.pure & (self.factors.along_base != segments.NO_TABLE)).sum())
         )
+
+    @property
+    def signed_terms(self) -> int:
+        """The same for vectors of any sign, where parts of the diagonal that are added up apart count threefold."""
+        mixed = self.n_terms > 1 + len(self.reactions)
+        return 3 * self.n_terms + 6 if mixed else self.n_terms
 
     @property
     def product_error(self) -> float:
@@ -304,7 +312,9 @@ class FibreGenerator:
 
     def max_exit_rate(self) -> float:
         """Return the largest exit rate on the set."""
-        return float(kernels.max_exit_rate(*self._diagonal, *self._t))
+        if self._largest is None:
+            self._largest = float(kernels.max_exit_rate(*self._diagonal, *self._t))
+        return self._largest
 
     def outflow(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Return the flow of probability out of the set (1/time), and the probabilities of the boundary states."""
@@ -378,6 +388,57 @@ class FibreGenerator:
             residence, (*self._diagonal, *self._fuse, *self._s, *self._t, *self._packed), self._assembled,
         )  # fmt: skip
         return int(k), float(leaked), bool(swapped)
+
+    def run_recurrence(
+        self, previous: FloatArray, v: FloatArray, scratch: FloatArray, total: FloatArray, weights: FloatArray,
+        integrals: FloatArray, beta: float, per_column: float, lengths: FloatArray, magnitudes: FloatArray,
+        wanted: float, refuse: float, residence: FloatArray,
+    ) -> tuple[int, float] | None:  # fmt: skip
+        """Make all terms of a Chebyshev series; see `fsp.generator.recurrence.chebyshev_series`.
+
+        ``None`` if the set is so large that the caller may as well make them one by one.
+        """
+        if self.threads > 1:
+            return None
+        k, leaked = chebyshev_series(
+            previous, v, scratch, total, 1, weights, integrals, beta, per_column, lengths, magnitudes, wanted, refuse,
+            self.boundary.positions, self.boundary.rates, residence,
+            (*self._diagonal, *self._fuse, *self._s, *self._t, *self._packed), self._assembled,
+        )  # fmt: skip
+        return int(k), float(leaked)
+
+    def recurrence(
+        self,
+        x: FloatArray,
+        previous: FloatArray,
+        out: FloatArray,
+        beta: float,
+        weight: float,
+        total: FloatArray,
+    ) -> tuple[float, float]:
+        """Set ``out = 2 (x + beta A x) - previous``, add ``weight * out`` to ``total``, and return norms of ``out``.
+
+        Returns the 1-norm and the largest magnitude.
+        """
+        self.product(x, out, 2.0, 2.0 * beta)
+        parts = self._on_states(combine, out, previous, total, weight)
+        return sum(length for length, _ in parts), max(magnitude for _, magnitude in parts)
+
+    def norms(self, x: FloatArray) -> tuple[float, float, float]:
+        """Return the 1-norm, the largest magnitude and the largest entry."""
+        parts = self._on_states(norms, x)
+        return sum(p[0] for p in parts), max(p[1] for p in parts), max(p[2] for p in parts)
+
+    def clip(self, x: FloatArray, eta: float) -> float:
+        """Set ``x = max(x - eta, 0)``, rounded down, and return the 1-norm of the change."""
+        return float(sum(self._on_states(clip, x, eta)))
+
+    def _on_states(self, kernel: Any, *arguments: Any) -> list[Any]:
+        """Return what a kernel on ranges of states returns for each thread."""
+        if self.threads == 1:
+            return [kernel(0, self.n_states, *arguments)]
+        offset = self.space.offset
+        return run_threads(kernel, [(int(offset[a]), int(offset[b])) for a, b in self._cuts], arguments)
 
     def outflow_rates(self) -> FloatArray:
         """Return for each state the rate at which it leaves the set."""

@@ -94,11 +94,13 @@ def _boundary(tables: FactorTables, space: FibreSet) -> tuple[IntArray, ...]:
 
 
 def reachable(
-    tables: FactorTables, space: FibreSet, constraints: Constraints, steps: int, max_states: int | None = None
-) -> FibreSet:
+    tables: FactorTables, space: FibreSet, constraints: Constraints, steps: int, max_states: int | None = None,
+    reach: int = 1,
+) -> FibreSet:  # fmt: skip
     """Return the states that ``steps`` firings can reach from a set, itself included.
 
-    A few states more may be included where a propensity has zeros in the middle of a fibre. O(steps * n_fibres).
+    A few states more may be included where a propensity has zeros in the middle of a fibre. With ``reach`` a step fires
+    one reaction so many times, one after the other. O(steps * n_fibres).
 
     Raises
     ------
@@ -106,7 +108,7 @@ def reachable(
         If the set would hold more than ``max_states``.
     """
     for _ in range(steps):
-        larger = _extend(tables, space, constraints, 1, _boundary(tables, space))
+        larger = _extend(tables, space, constraints, reach, _boundary(tables, space))
         if larger.n_states == space.n_states:
             break
         space = larger

@@ -29,7 +29,7 @@ _FAST = {"contract", "nsz", "arcp"}  # fused multiply-add, but no reordering of 
 
 #: States after which a finished part of the product is added to the total, and length of the common part of all
 #: segments of a fibre from which it pays to set up the fused loop.
-_FLUSH, _LONG = 1024, 48
+_FLUSH, _LONG = 1024, 24
 
 # In the loops below y, x and t are arrays; o, and the numbers behind x and t, are positions of the first element.
 

@@ -44,11 +44,9 @@ def _pool(workers: int) -> ThreadPoolExecutor:
 
 
 def run_threads(
-    kernel: Callable[..., None], ranges: list[tuple[int, int]], arguments: tuple[Any, ...]
-) -> None:
-    """Run ``kernel(start, stop, *arguments)`` on all ranges, the first one in this thread."""
+    kernel: Callable[..., Any], ranges: list[tuple[int, int]], arguments: tuple[Any, ...]
+) -> list[Any]:
+    """Return ``kernel(start, stop, *arguments)`` for all ranges, the first one run in this thread."""
     pool = _pool(len(ranges) - 1)
     rest = [pool.submit(kernel, start, stop, *arguments) for start, stop in ranges[1:]]
-    kernel(*ranges[0], *arguments)
-    for job in rest:
-        job.result()
+    return [kernel(*ranges[0], *arguments), *(job.result() for job in rest)]

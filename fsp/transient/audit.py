@@ -60,19 +60,22 @@ def leaks_by_boundary(
     constraints : Constraints
         A target that violates none of them was left out because little probability flows there.
     """
-    leaks: dict[str, float] = {}
     flows = generator.segment_leaks(residence)
     if not flows.any():
-        return leaks
-    reactions = generator.factors.network.reactions
-    crossed = [""] * flows.size
+        return {}
+    names = [reaction.name for reaction in generator.factors.network.reactions]
+    where = generator.boundary.reaction
+    crossed = np.zeros(flows.size, np.int64)  # 0: no constraint
+    constraints_crossed = [""]
     if constraints:
-        counts = generator.boundary_targets()
-        for name, outside in constraints.violations(counts):
-            for k in np.flatnonzero(outside):
-                crossed[k] = crossed[k] or f" across {name}"
-    for r, where, flow in zip(generator.boundary.reaction.tolist(), crossed, flows.tolist(), strict=True):
-        if flow > 0.0:
-            label = f"{reactions[r].name}{where}"
-            leaks[label] = leaks.get(label, 0.0) + flow
+        for name, outside in constraints.violations(generator.boundary_targets()):
+            crossed[outside & (crossed == 0)] = len(constraints_crossed)
+            constraints_crossed.append(f" across {name}")
+    kinds = where * len(constraints_crossed) + crossed
+    sums = np.bincount(kinds, flows, len(names) * len(constraints_crossed))
+    leaks: dict[str, float] = {}
+    for kind in np.flatnonzero(sums).tolist():
+        reaction, constraint = divmod(kind, len(constraints_crossed))
+        label = f"{names[reaction]}{constraints_crossed[constraint]}"
+        leaks[label] = leaks.get(label, 0.0) + float(sums[kind])
     return leaks

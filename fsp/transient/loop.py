@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from fsp.statespace.fibres import FibreSet
 from fsp.statespace.pruning import prune
 from fsp.transient.audit import check_balance, check_tolerance, leaks_by_boundary
 from fsp.transient.limits import Limits, Workload
+from fsp.transient.planning import MOST_JUMPS, SHARE_LEAKED, SHARE_PRUNED, Planner, Step
 from fsp.transient.protocol import Progress, Stepper
 
 if TYPE_CHECKING:
@@ -29,14 +32,6 @@ __all__ = ["AdaptiveLoop", "Snapshot"]
 
 FloatArray = NDArray[np.float64]
 
-#: How the tolerance is shared out between what may leak, what may be pruned and what the series leaves out. A smaller
-#: share costs few products, so half is left for rounding and for what cannot be foreseen.
-SHARE_LEAKED, SHARE_PRUNED, SHARE_SERIES = 0.4, 0.15, 0.05
-
-#: Jumps of the uniformised chain in the first step, and in the longest ones: a long series spends few products on its
-#: tail, a short one lets the rate follow the set.
-FIRST_JUMPS, MOST_JUMPS = 32.0, 4096.0
-
 #: Factor of the uniformisation rate over the largest exit rate while the set grows: a new state that leaves faster
 #: than the uniformisation rate means that the step has to be begun anew.
 GROWING_HEADROOM = 1.18
@@ -44,8 +39,18 @@ GROWING_HEADROOM = 1.18
 #: Relative error of any state that a vector at rest may have where the user fixed the set.
 TAIL_ERROR = 1e-10
 
-#: Layers of states that surround the initial state.
-FIRST_REACH = 16
+#: Factor by which the flow out of the set falls with each layer of states that is added to it, as a guess.
+DECAY = 2.0
+
+SAFETY = 100.0
+
+SPARING = 4.0
+
+#: The time that it takes to grow the set once, in updates of a state by a product.
+GROWTH_COST = 400_000
+
+#: The first set: what two reactions can reach that fire so often, or four times as often if rates do not rise by much.
+FIRST_REACH = 8
 
 
 @dataclass
@@ -67,7 +72,8 @@ class AdaptiveLoop:
     network, space, p : ReactionNetwork, FibreSet, ndarray
         The initial distribution: probabilities ``p`` on ``space``.
     constraints : Constraints
-    stepper : Stepper
+    stepper, signed : Stepper
+        What makes any step, and what makes long ones with fewer products where its bound allows; may be ``None``.
     tolerance : float
     limits : Limits
     fixed : bool
@@ -91,6 +97,7 @@ class AdaptiveLoop:
     fixed: bool = False
     extended: bool = False
     foresee: bool = False
+    signed: Stepper | None = None
     threads: int | None = None
     report: Callable[..., None] | None = None
     statistics: dict[str, float | int] = field(default_factory=dict)
@@ -104,11 +111,13 @@ class AdaptiveLoop:
         SolverError
             If a limit is reached, the tolerance cannot be met, or the network seems to explode.
         """
-        self.statistics.update(products=0, steps=0, growths=0, restarts=0, states_peak=0, states_final=0)
+        self.statistics.update(
+            products=0, steps=0, signed_steps=0, growths=0, restarts=0, states_peak=0, states_final=0
+        )
         self._end = float(times[-1])
         self._initial_mass = float(self.p.sum())
         self.ledger.book("rounding", 2.0**-50)
-        self._jumps = FIRST_JUMPS
+        self._planner = Planner(self.stepper, self.signed, self.tolerance, self._end, self.fixed)
         self._headroom = GROWING_HEADROOM
         self._longest = 0.0  # of the steps so far
         self._decay: float | None = None  # of the whole vector, once it has stopped changing
@@ -140,8 +149,7 @@ class AdaptiveLoop:
             if self.fixed:
                 space = self._best_axis(closure(self.tables, self.space, self.constraints, room))
             else:
-                layers = FIRST_REACH if self._end > 0 else 0
-                space = reachable(self.tables, self.space, self.constraints, layers, room)
+                space = self._surroundings(FIRST_REACH, room)
         except StateSpaceLimitError as error:
             if self.limits.max_states is not None:
                 raise
@@ -151,7 +159,17 @@ class AdaptiveLoop:
             )
             raise StateSpaceLimitError(message) from error
         self._move_to(space)
-        self._first_rate = self.generator.max_exit_rate()
+        self._first_rate = rate = self.generator.max_exit_rate()
+        if not self.fixed and self._end > 0.0:
+            with suppress(StateSpaceLimitError):
+                wider = self._surroundings(4 * FIRST_REACH, room)
+                generator = self._generator(wider)
+                if generator.max_exit_rate() <= 1.5 * rate:
+                    self._move_to(wider, generator)
+
+    def _surroundings(self, reach: int, room: int) -> FibreSet:
+        """Return the set with what two reactions, each fired so many times, can reach."""
+        return reachable(self.tables, self.space, self.constraints, 2 if self._end > 0.0 else 0, room, reach)
 
     def _best_axis(self, space: FibreSet) -> FibreSet:
         """Return the set with its longest axis as the fibre axis, if that makes fewer fibres."""
@@ -172,7 +190,7 @@ class AdaptiveLoop:
         self.tables = FactorTables(self.network, coordinates, extended=self.extended)
         return other
 
-    def _move_to(self, space: FibreSet) -> None:
+    def _move_to(self, space: FibreSet, generator: FibreGenerator | None = None) -> None:
         """Make ``space`` the set of the current vector, booking what has no place in it as pruned."""
         self.limits.check(space)
         if space is not self.space:
@@ -180,7 +198,7 @@ class AdaptiveLoop:
             if lost > 0.0:
                 self.ledger.book("pruned", lost * (1.0 + 1e-9))
         self.space = space
-        self.generator = self._generator(space)
+        self.generator = self._generator(space) if generator is None else generator
         if self.p.ndim == 1:
             self.p = self.generator.new_vector(self.p)
 
@@ -235,9 +253,9 @@ class AdaptiveLoop:
 
     def _step(self, target: float) -> None:
         start_space, start_p = self.space, self.p
-        blocked = 0.0
-        grew = False
-        while True:  # until a step is done without exceeding its uniformisation rate
+        planner = self._planner
+        grew = 0
+        while True:  # until a step is done
             rate = self.generator.max_exit_rate()
             self._workload(rate).check(
                 self.network,
@@ -247,104 +265,138 @@ class AdaptiveLoop:
                 foresee=self.foresee,
                 adaptive=not self.fixed,
             )
-            duration, until = self._duration(rate, target)
-            generator = self.generator
-            stepper: Stepper = self.stepper
+            step = planner.plan(rate, self.space.n_states, self.time, target, self.ledger)
+            stepper = step.stepper
+            if step.signed and not grew and self._grow_ahead(step):
+                grew += 1
+                start_space, start_p = self.space, self.p
+            generator, space = self.generator, self.space
             stepper.headroom = 1.0 if self.fixed else self._headroom
-            exact = np.longdouble(until) - np.longdouble(self.time)
-            stepper.begin(
-                generator, self.p if self.fixed else self.p.copy(), exact, self._series_budget(duration)
-            )
+            exact = np.longdouble(step.until) - np.longdouble(self.time)
+            stepper.begin(generator, self.p if self.fixed else self.p.copy(), exact, step.budget)
             leaks: dict[str, float] = {}
-            space = self.space
-            restart = False
-            while stepper.advance(max(self._allowance(stepper), blocked)) is Progress.OUTFLOW:
+            blocked = 0.0
+            while True:
+                progress = stepper.advance(max(self._allowance(stepper, step), blocked))
+                if progress is not Progress.OUTFLOW:
+                    break
                 flow, _ = generator.outflow(stepper.current)
-                larger = grow_outflow(
-                    generator,
-                    generator.leading(stepper.current),
-                    self.constraints,
-                    0.3 * self._allowance(stepper),
-                    self._reach(space),
-                )
+                excess = stepper.leaked / (self._allowance(stepper) * step.duration) if step.signed else 0.0
+                larger = self._grown(generator, stepper.current, step, excess)
                 if larger.n_states == space.n_states:  # whatever flows out now, a constraint keeps out
                     blocked = 1.5 * flow
                     continue
                 self.statistics["growths"] += 1
-                grew = True
+                grew += 1
                 self.limits.check(larger)
                 self._collect(leaks, generator, stepper)
-                vectors = (
-                    stepper.vectors()
-                )  # before the larger generator is made: the scratch vector is dropped
+                # before the larger generator is made: the scratch vector is dropped
+                vectors = stepper.vectors()
                 grown = self._generator(larger)
                 for i in range(len(vectors)):
                     vectors[i], _ = _transfer(space, vectors[i], larger)
                 space, generator = larger, grown
                 if not stepper.replace(generator, vectors):
-                    restart = True
                     break
-            if not restart:
+            if progress is Progress.DONE:
                 break
+            products = self._count(stepper)
+            if progress is Progress.REFUSED:
+                planner.refused(step, self.time, products)
+                continue
+            planner.begun_anew(step, products)
             self.statistics["restarts"] += 1
             self._headroom = max(self._headroom, GROWING_HEADROOM)
-            self.statistics["products"] += stepper.products
             self.space, self.p = start_space, start_p
             self._move_to(space)
             start_space, start_p = self.space, self.p
         self._collect(leaks, generator, stepper)
         self.space, self.generator = space, generator
         self.p = stepper.finish()
-        self._longest = max(self._longest, duration)
-        self.time = until
-        self._book(leaks, stepper)
-        self._jumps = min(2.0 * self._jumps, MOST_JUMPS)
+        self._longest = max(self._longest, step.duration)
+        self.time = step.until
+        self._book(leaks, stepper, "defect" if step.signed else "series")
+        products = self._count(stepper)
+        planner.succeeded(step, products)
+        if not step.signed:
+            self._next_test = max(min(self._next_test, int(self.statistics["steps"])), 4)
         self._headroom = GROWING_HEADROOM if grew else 1.0
         if not self.fixed and self.time < self._end:
-            self._prune(duration)
-
-    def _duration(self, rate: float, target: float) -> tuple[float, float]:
-        """Return the length of the next step, and the time at which it ends."""
-        left = target - self.time
-        n = np.ceil(left * rate / self._jumps)
-        if n <= 1.0:
-            return left, target
-        until = self.time + left / n
-        return until - self.time, until
+            self._prune(step.duration, products)
 
     def _workload(self, rate: float) -> Workload:
         left, rounding = self._end - self.time, self.ledger.entries["rounding"]
-        shrinking = self._longest * rate / self._jumps
+        shrinking = self._longest * rate / self._planner.jumps
         return Workload(
             rate, self._first_rate, self.time, left, rounding, self.generator.product_error, shrinking
         )
 
-    def _series_budget(self, duration: float) -> float:
-        if self.fixed:  # tails are wanted with all their digits, and a series cut short shows in them first
-            return 0.0
-        spent = self.ledger.entries["series"]
-        return (
-            max(SHARE_SERIES * self.tolerance - spent, 0.0) * duration / max(self._end - self.time, duration)
-        )
-
-    def _allowance(self, stepper: Stepper) -> float:
-        """Outflow per unit of time that the rest of the run may have."""
+    def _allowance(self, stepper: Stepper, step: Step | None = None) -> float:
+        """Outflow per unit of time that the rest of the run may have, or for a signed step this step alone."""
         if self.fixed:
             return float("inf")
         left = SHARE_LEAKED * self.tolerance - self.ledger.entries["leaked"] - stepper.leaked
         room = max(left, 1e-3 * SHARE_LEAKED * self.tolerance)
-        return float(room / (self._end - self.time) / stepper.stretch)
+        ahead = self._end - self.time
+        if step is not None and step.signed:  # to begin it anew costs more than to leave less for the others
+            ahead = min(ahead, SPARING * step.duration)
+        return float(room / ahead / stepper.stretch)
 
-    def _reach(self, space: FibreSet) -> int:
+    def _grown(
+        self, generator: FibreGenerator, x: FloatArray, step: Step, excess: float, ahead: bool = False
+    ) -> FibreSet:
+        """Return the set with more states where ``x`` flows out.
+
+        If more leaks than is allowed by the factor ``excess``, it reaches as far as the flow has to decay, about by
+        `DECAY` for each layer of states; else so far that the products on the new states cost as much as growing again.
+        """
+        space = generator.space
         low, high = space.box()
-        return max(8, int((high - low).max()) // 14)
+        extent = int((high - low).max())
+        jumps = step.duration * generator.max_exit_rate()
+        if excess > 0.0:
+            layers = math.ceil(math.log(max((SAFETY if ahead else 10.0) * excess, 1.0)) / math.log(DECAY))
+            reach = max(4, min(layers, extent // 2))
+        else:
+            visits = max(jumps * generator.boundary.rates.size, 1.0)
+            reach = max(8, min(int(GROWTH_COST / visits), max(extent, 16) // 2))
+        cheap = jumps * space.n_states < 20 * GROWTH_COST
+        allowance = (
+            (1e-3 if cheap else 0.3) * self._allowance(step.stepper) / (max(excess, 1.0) if ahead else 1.0)
+        )
+        x = generator.leading(x)
+        most = self.limits.max_states or math.inf
+        while True:
+            larger = grow_outflow(generator, x, self.constraints, allowance, reach)
+            # More than twice the set costs more than to begin a step anew.
+            too_many = larger.n_states > most or (reach > 4 and larger.n_states > 2 * space.n_states + 2000)
+            if not too_many or reach == 1:
+                return larger
+            reach //= 2
 
-    def _prune(self, duration: float) -> None:
+    def _grow_ahead(self, step: Step) -> bool:
+        """Enlarge the set before a step that has to be begun anew if it leaks too much."""
+        step.stepper.leaked = 0.0
+        excess = self._planner.foreseen / (self._allowance(step.stepper) * step.duration)
+        if excess <= 1.0:
+            return False
+        larger = self._grown(self.generator, self.p, step, excess, ahead=True)
+        if larger.n_states == self.space.n_states:
+            return False
+        self.statistics["growths"] += 1
+        self._move_to(larger)
+        return True
+
+    def _prune(self, duration: float, products: int) -> None:
         budget = max(SHARE_PRUNED * self.tolerance - self.ledger.entries["pruned"], 0.0)
-        budget *= 0.5 * duration / max(self._end - self.time, duration)
+        budget *= 0.05 * duration / max(self._end - self.time, duration)
         smaller = prune(
             self.space, self.generator.leading(self.p), self.generator.exit_rates(), duration, budget
         )
+        if smaller is not None and smaller.n_states > 0.5 * self.space.n_states:
+            saved = (self.space.n_states - smaller.n_states) * products
+            if saved < 4 * GROWTH_COST:  # the set may well have to grow again
+                smaller = None
         space = self.space if smaller is None else smaller
         if space.n_states >= 2 * self._checked_size:
             self._checked_size = space.n_states
@@ -354,20 +406,25 @@ class AdaptiveLoop:
         if space is not self.space:
             self._move_to(space)
 
+    def _count(self, stepper: Stepper) -> int:
+        """Book products that were made, and return their number."""
+        products, stepper.products = stepper.products, 0
+        self.statistics["products"] += products
+        return products
+
     # -- the ledger ----------------------------------------------------------------------------------------
 
     def _collect(self, leaks: dict[str, float], generator: FibreGenerator, stepper: Stepper) -> None:
         for boundary, amount in leaks_by_boundary(generator, stepper.residence, self.constraints).items():
             leaks[boundary] = leaks.get(boundary, 0.0) + amount
 
-    def _book(self, leaks: dict[str, float], stepper: Stepper) -> None:
+    def _book(self, leaks: dict[str, float], stepper: Stepper, series: str) -> None:
         for boundary, amount in leaks.items():
             self.ledger.book("leaked", amount * (1.0 + 1e-9), boundary)
-        self.ledger.book("series", stepper.missing)
+        self.ledger.book(series, stepper.missing)
         self.ledger.book("rounding", 2.0 * stepper.rounding)
-        self.statistics["products"] += stepper.products
         self.statistics["steps"] += 1
-        stepper.products = 0
+        self.statistics["signed_steps"] += series == "defect"
         check_tolerance(self.ledger, self.tolerance, self.time)
 
 

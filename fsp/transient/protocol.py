@@ -34,6 +34,11 @@ class Operator(Protocol):
         """Relative error of storing an entry of a vector."""
         ...
 
+    @property
+    def signed_terms(self) -> int:
+        """Most numbers that are added up in one row of a product, in the sense of `FibreGenerator.signed_terms`."""
+        ...
+
     def max_exit_rate(self) -> float:
         """Return the largest exit rate."""
         ...
@@ -49,6 +54,26 @@ class Operator(Protocol):
         """Return the flow out of the set, and the entries of ``x`` at the (local) boundary states."""
         ...
 
+    def recurrence(
+        self,
+        x: FloatArray,
+        previous: FloatArray,
+        out: FloatArray,
+        beta: float,
+        weight: float,
+        total: FloatArray,
+    ) -> tuple[float, float]:
+        """Set ``out = 2 (x + beta A x) - previous``; add ``weight * out`` to ``total``; return both norms of ``out``."""
+        ...
+
+    def norms(self, x: FloatArray) -> tuple[float, float, float]:
+        """Return the 1-norm, the largest magnitude and the largest entry of a vector."""
+        ...
+
+    def clip(self, x: FloatArray, eta: float) -> float:
+        """Set ``x = max(x - eta, 0)``, rounded down, and return the 1-norm of the change."""
+        ...
+
     def boundary_vector(self) -> FloatArray:
         """Return zeros, one for each (local) boundary state."""
         ...
@@ -59,6 +84,7 @@ class Progress(Enum):
 
     DONE = "done"
     OUTFLOW = "the state set lets out more probability than is allowed"
+    REFUSED = "the step cannot be made within its budget"
 
 
 class Stepper(Protocol):
@@ -118,12 +144,20 @@ class Stepper(Protocol):
 
 @dataclass(frozen=True)
 class StepperInfo:
-    """An entry of the registry."""
+    """An entry of the registry.
+
+    Attributes
+    ----------
+    signed : bool
+        The vectors on the way have any sign: the step is made in one go in double precision, may be refused, and has to
+        be begun anew when the set changes.
+    """
 
     name: str
     where: str
     needs: str
     summary: str
+    signed: bool = False
 
     def load(self) -> type[Any]:
         """Import and return the class."""
@@ -138,7 +172,14 @@ STEPPERS = {
         "uniformisation",
         "fsp.transient.uniformisation:Uniformisation",
         "products",
-        "non-negative series of products; a proven lower bound, componentwise",
+        "non-negative series of products; a proven lower bound, relative to each entry",
+    ),
+    "chebyshev": StepperInfo(
+        "chebyshev",
+        "fsp.transient.chebyshev:Chebyshev",
+        "products and norms",
+        "signed series of far fewer products; a proven bound from its defect, subtracted from each entry",
+        signed=True,
     ),
 }
 

@@ -77,6 +77,10 @@ class Run:
         self.leaks = residence @ brute.leaving
 
 
+class Refused(Exception):
+    """A signed stepper found that its bound exceeds the budget."""
+
+
 def one_step(
     name: str, operator: Any, start: Any, duration: float, budget: float, allowances: Any = ()
 ) -> Any:
@@ -86,7 +90,10 @@ def one_step(
     came_back = 0
     for allowance in allowances:
         came_back += stepper.advance(allowance) is Progress.OUTFLOW
-    assert stepper.advance(np.inf) is Progress.DONE
+    progress = stepper.advance(np.inf)
+    if progress is Progress.REFUSED and STEPPERS[name].signed:
+        raise Refused
+    assert progress is Progress.DONE
     leaks = operator.leaks(stepper.residence)
     return np.asarray(operator.leading(stepper.finish())).copy(), stepper, leaks, came_back
 
@@ -138,17 +145,23 @@ OPERATORS = {
 }
 
 every_stepper = pytest.mark.parametrize("name", STEPPERS)
-every_operator = pytest.mark.parametrize("operator", OPERATORS)
+PAIRS = [(n, o) for n in STEPPERS for o in OPERATORS if not (STEPPERS[n].signed and o == "double-double")]
+every_stepper_and_operator = pytest.mark.parametrize(("name", "operator"), PAIRS)
 every_problem = pytest.mark.parametrize("problem", PROBLEMS)
 
 
-@every_stepper
-@every_operator
+@every_stepper_and_operator
 @every_problem
 @pytest.mark.parametrize("budget", [1e-3, 1e-8, 1e-14])
 def test_a_lower_bound_within_its_own_account(name, operator, problem, budget):
     run = Run(problem)
-    p, stepper, leaks, _ = OPERATORS[operator](name, run, budget)
+    try:
+        p, stepper, leaks, _ = OPERATORS[operator](name, run, budget)
+    except Refused:
+        assert budget < 1e-3
+        return
+    # What leaked is known to a signed stepper up to its defect.
+    blur = stepper.missing if STEPPERS[name].signed else 0.0
     slack = stepper.rounding + 200 * U  # SciPy's own rounding
     assert 0.0 <= stepper.missing <= budget + 1e-29
     assert 0.0 <= stepper.rounding < 1e-9
@@ -156,50 +169,53 @@ def test_a_lower_bound_within_its_own_account(name, operator, problem, budget):
     assert (p <= run.exact + slack * run.exact.max()).all()
     assert np.abs(run.exact - p).sum() <= stepper.missing + slack
     # What would have leaked in the part of the series that was cut off is booked as cut off.
-    assert (leaks <= run.leaks + slack).all()
+    assert (leaks <= run.leaks + slack + blur).all()
     assert (leaks >= run.leaks - stepper.missing - slack).all()
-    assert stepper.leaked == pytest.approx(leaks.sum(), rel=1e-13)
+    assert stepper.leaked == pytest.approx(leaks.sum(), rel=1e-13, abs=blur)
     # Nothing is lost that is not accounted for.
-    assert -slack <= 1.0 - p.sum() - stepper.leaked <= stepper.missing + slack
+    assert -slack - blur <= 1.0 - p.sum() - stepper.leaked <= stepper.missing + slack
 
 
-@every_stepper
-@every_operator
+@every_stepper_and_operator
 @every_problem
 def test_coming_back_on_the_way_changes_nothing(name, operator, problem):
     run = Run(problem)
-    straight = OPERATORS[operator](name, run, 1e-10)
+    budget = 1e-3 if STEPPERS[name].signed else 1e-10
+    straight = OPERATORS[operator](name, run, budget)
     stops = [1e-9, 1e-7, 1e-5, 1e-3]
-    paused = OPERATORS[operator](name, run, 1e-10, stops)
+    paused = OPERATORS[operator](name, run, budget, stops)
     assert paused[0].tolist() == straight[0].tolist()
     assert paused[1].products == straight[1].products
     assert paused[2] == pytest.approx(straight[2], rel=1e-14, abs=0)
     assert (paused[3] > 0) == (run.leaks.sum() > 1e-6)
 
 
-@every_stepper
+@pytest.mark.parametrize(("name", "operator"), [pair for pair in PAIRS if pair[1] != "matrix-free"])
 @every_problem
-@pytest.mark.parametrize("operator", [o for o in OPERATORS if o != "matrix-free"])
 def test_every_operator_gives_the_same_answer(name, operator, problem):
     run = Run(problem)
-    p, stepper, leaks, _ = OPERATORS["matrix-free"](name, run, 1e-12)
-    q, other, leaks_other, _ = OPERATORS[operator](name, run, 1e-12)
-    assert np.abs(p - q).sum() <= 1e-14
-    assert q == pytest.approx(p, rel=1e-12, abs=1e-30)
-    assert leaks_other == pytest.approx(leaks, rel=1e-12, abs=0)
+    signed = STEPPERS[name].signed
+    budget = 1e-3 if signed else 1e-12
+    p, stepper, leaks, _ = OPERATORS["matrix-free"](name, run, budget)
+    q, other, leaks_other, _ = OPERATORS[operator](name, run, budget)
+    difference = 1e-11 if signed else 1e-30  # the polynomials of a signed series magnify rounding
+    assert np.abs(p - q).sum() <= (1e-9 if signed else 1e-14)
+    assert q == pytest.approx(p, rel=1e-12, abs=difference)
+    assert leaks_other == pytest.approx(leaks, rel=1e-12, abs=difference if signed else 0)
     assert other.products == stepper.products
 
 
 @every_stepper
 def test_control_a_part_that_forgets_its_ghosts(name):
     run = Run("toggle")
-    p, *_ = OPERATORS["matrix-free"](name, run, 1e-12)
-    q, *_ = in_parts(0.37, forget_ghosts=True)(name, run, 1e-12)
+    budget = 1e-3 if STEPPERS[name].signed else 1e-12
+    p, *_ = OPERATORS["matrix-free"](name, run, budget)
+    q, *_ = in_parts(0.37, forget_ghosts=True)(name, run, budget)
     assert np.abs(p - q).sum() > 1e-3
     OPERATORS["forgetful"] = in_parts(0.37, forget_ghosts=True)
     try:
         with pytest.raises(AssertionError):
-            test_a_lower_bound_within_its_own_account(name, "forgetful", "toggle", 1e-8)
+            test_a_lower_bound_within_its_own_account(name, "forgetful", "toggle", max(budget, 1e-8))
     finally:
         del OPERATORS["forgetful"]
 
@@ -218,7 +234,8 @@ def test_the_set_may_grow_on_the_way(name, kind):
     exact = scipy.linalg.expm(matrix * duration)[:, 0]
     stepper = find_stepper(name).load()(headroom=20.0)
     generator = kind(tables, space, threads=1)
-    stepper.begin(generator, generator.new_vector(np.eye(6)[0]), duration, 1e-14)
+    budget = 1e-6 if STEPPERS[name].signed else 1e-14
+    stepper.begin(generator, generator.new_vector(np.eye(6)[0]), duration, budget)
     leaked = np.zeros(2)
     growths = 0
     while stepper.advance(1e-12) is Progress.OUTFLOW:
@@ -228,15 +245,19 @@ def test_the_set_may_grow_on_the_way(name, kind):
         larger = FibreSet.from_states(coordinates, np.arange(space.n_states + 7)[:, None])
         grown = kind(tables, larger, threads=1)
         vectors = [space.transfer(v, larger)[0] for v in stepper.vectors()]
-        assert stepper.replace(grown, vectors)
+        if not stepper.replace(grown, vectors):
+            assert STEPPERS[name].signed
+            leaked[:] = 0.0
+            stepper.begin(grown, grown.new_vector(np.eye(larger.n_states)[0]), duration, budget)
         space, generator = larger, grown
         growths += 1
     leaked += generator.leaks(stepper.residence)
     p = np.zeros(60)
     p[: space.n_states] = generator.leading(stepper.finish())
     assert growths >= 2
-    assert leaked.sum() == pytest.approx(stepper.leaked, rel=1e-12)
-    assert 0 < stepper.leaked <= 1e-12 * duration
+    blur = stepper.missing if STEPPERS[name].signed else 0.0
+    assert leaked.sum() == pytest.approx(stepper.leaked, rel=1e-12, abs=blur)
+    assert 0 <= stepper.leaked <= 1e-12 * duration
     assert np.abs(exact - p).sum() <= stepper.leaked + stepper.missing + stepper.rounding + 100 * U
 
 
@@ -249,7 +270,7 @@ def test_a_faster_state_makes_the_step_begin_anew(name):
         FibreGenerator(tables, FibreSet.from_states(coordinates, np.arange(n)[:, None])) for n in (4, 400)
     )
     stepper = find_stepper(name).load()()
-    stepper.begin(small, np.eye(4)[0], 1.0, 1e-10)
+    stepper.begin(small, np.eye(4)[0], 1.0, 1e-5 if STEPPERS[name].signed else 1e-10)
     assert stepper.advance(1e-12) is Progress.OUTFLOW
     vectors = [small.space.transfer(v, large.space)[0] for v in stepper.vectors()]
     assert not stepper.replace(large, vectors)
@@ -262,7 +283,7 @@ def test_durations(name, duration):
     run.duration = duration
     brute = brute_force(run.network, run.space)
     exact = scipy.linalg.expm(brute.matrix * duration) @ run.start
-    p, stepper, *_ = OPERATORS["matrix-free"](name, run, 1e-12)
+    p, stepper, *_ = OPERATORS["matrix-free"](name, run, 1e-5 if STEPPERS[name].signed else 1e-12)
     assert np.abs(exact - p).sum() <= stepper.missing + stepper.rounding + 1e-13
 
 

@@ -80,6 +80,29 @@ class Part:
     def product_error(self) -> float:
         return 1e-14
 
+    @property
+    def signed_terms(self) -> int:
+        return 2 * self._leaving.shape[1] + 4
+
+    def recurrence(self, x: Any, previous: Any, out: Any, beta: float, weight: float, total: Any) -> Any:
+        self.product(x, out, 2.0, 2.0 * beta)
+        out -= previous
+        total += weight * out
+        return self.norms(out)[:2]
+
+    def norms(self, x: Any) -> tuple[float, float, float]:
+        values = (float(np.abs(x).sum()), float(np.abs(x).max(initial=0.0)), float(x.max(initial=-1e300)))
+        length, magnitude, largest = (
+            self.exchange.reduce(self.rank, value, function)
+            for value, function in zip(values, (sum, max, max), strict=True)
+        )
+        return length, magnitude, largest
+
+    def clip(self, x: Any, eta: float) -> float:
+        before = x.copy()
+        np.maximum((x - eta) * (1.0 - 2.0**-51), 0.0, out=x)
+        return self.exchange.reduce(self.rank, float(np.abs(before - x).sum()), sum)
+
     def max_exit_rate(self) -> float:
         return self.exchange.reduce(self.rank, float(self._exit.max(initial=0.0)), max)
 
