@@ -31,6 +31,9 @@ _FAST = {"contract", "nsz", "arcp"}  # fused multiply-add, but no reordering of 
 #: segments of a fibre from which it pays to set up the fused loop.
 _FLUSH, _LONG = 1024, 24
 
+#: From which length fibres are done in strips (a multiple of the blocks), how long these are, and of how many fibres.
+_WIDE, _STRIP, _ROWS = 384, 256, 16
+
 # In the loops below y, x and t are arrays; o, and the numbers behind x and t, are positions of the first element.
 
 
@@ -81,67 +84,90 @@ def product(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """``y = alpha x + beta A x`` on the fibres ``f0`` to ``f1``; then ``total += weight y`` where ``weight > 0``."""
     done = offset[f0]  # up to where the total is complete
-    for f in range(f0, f1):
-        o = offset[f]
-        n = offset[f + 1] - o
-        d = alpha - beta * fibre_exit[f]
-        base = diagonal_base + first[f]
-        k = pointer[f]
-        k_middle = middle[f]
-        k_end = pointer[f + 1]
-        s = s_ptr[f]
-        s_end = s_ptr[f + 1]
-        t = t_ptr[f]
-        t_end = t_ptr[f + 1]
-        lo = fuse_lo[f]
-        hi = fuse_hi[f]
-        p = 0
-        fused = hi - lo >= _LONG and s_end - s <= 4 and t_end - t <= 2
-        while p < n:
-            if fused and p >= lo:
-                break
-            if p >= lo and p + LANES <= hi:
-                open_block(y, x, tables, o, n, p, d, beta, base, k, k_middle, k_end, records, weights)
-            else:
-                block(y, x, tables, o, n, p, d, beta, base, k, k_middle, k_end, records, weights)
-            p += LANES
-        if fused:
-            # Terms that are not there read the state itself, times zero.
-            x1 = x2 = x3 = x4 = x5 = x6 = o
-            t3 = t4 = base
-            c1 = c2 = c3 = c4 = c5 = c6 = 0.0
-            if s < s_end:
-                x1, c1 = s_source[s], beta * s_c[s]
-            if s + 1 < s_end:
-                x2, c2 = s_source[s + 1], beta * s_c[s + 1]
-            if s + 2 < s_end:
-                x5, c5 = s_source[s + 2], beta * s_c[s + 2]
-            if s + 3 < s_end:
-                x6, c6 = s_source[s + 3], beta * s_c[s + 3]
-            if t < t_end:
-                x3, c3, t3 = t_source[t], beta * t_c[t], t_table[t]
-            if t + 1 < t_end:
-                x4, c4, t4 = t_source[t + 1], beta * t_c[t + 1], t_table[t + 1]
-            if s_end - s <= 2:
-                while p + LANES <= hi:
-                    fused_2s2t(
-                        y, x, tables, o + p, d, beta, base + p, x1 + p, c1, x2 + p, c2, x3 + p, c3, t3 + p, x4 + p, c4,
-                        t4 + p,
-                    )  # fmt: skip
+    first_fibre = f0
+    while first_fibre < f1:
+        # Several long fibres are done strip by strip, so that tables and neighbours stay in the first-level cache.
+        last_fibre = first_fibre + 1
+        longest = offset[first_fibre + 1] - offset[first_fibre]
+        strip = longest
+        if longest >= _WIDE:
+            strip = _STRIP
+            last_fibre = min(first_fibre + _ROWS, f1)
+            if weight > 0.0:
+                add_scaled(total, done, offset[first_fibre] - done, y, done, weight)
+                done = offset[last_fibre]
+            for f in range(first_fibre, last_fibre):
+                longest = max(longest, offset[f + 1] - offset[f])
+        for start in range(0, longest, strip):
+            for f in range(first_fibre, last_fibre):
+                o = offset[f]
+                n = offset[f + 1] - o
+                stop = min(n, start + strip)
+                if start >= n:
+                    continue
+                d = alpha - beta * fibre_exit[f]
+                base = diagonal_base + first[f]
+                k = pointer[f]
+                k_middle = middle[f]
+                k_end = pointer[f + 1]
+                s = s_ptr[f]
+                s_end = s_ptr[f + 1]
+                t = t_ptr[f]
+                t_end = t_ptr[f + 1]
+                lo = fuse_lo[f]
+                hi = fuse_hi[f]
+                p = start
+                fused = hi - lo >= _LONG and s_end - s <= 4 and t_end - t <= 2
+                while p < stop:
+                    if fused and p >= lo:
+                        break
+                    if p >= lo and p + LANES <= hi:
+                        open_block(y, x, tables, o, n, p, d, beta, base, k, k_middle, k_end, records, weights)
+                    else:
+                        block(y, x, tables, o, n, p, d, beta, base, k, k_middle, k_end, records, weights)
                     p += LANES
-            else:
-                while p + LANES <= hi:
-                    fused_4s2t(
-                        y, x, tables, o + p, d, beta, base + p, x1 + p, c1, x2 + p, c2, x5 + p, c5, x6 + p, c6, x3 + p,
-                        c3, t3 + p, x4 + p, c4, t4 + p,
-                    )  # fmt: skip
-                    p += LANES
-            while p < n:
-                block(y, x, tables, o, n, p, d, beta, base, k, k_middle, k_end, records, weights)
-                p += LANES
-        if weight > 0.0 and (o + n - done >= _FLUSH or f == f1 - 1):  # while y is in the first-level cache
-            add_scaled(total, done, o + n - done, y, done, weight)
-            done = o + n
+                if fused:
+                    # Terms that are not there read the state itself, times zero.
+                    x1 = x2 = x3 = x4 = x5 = x6 = o
+                    t3 = t4 = base
+                    c1 = c2 = c3 = c4 = c5 = c6 = 0.0
+                    if s < s_end:
+                        x1, c1 = s_source[s], beta * s_c[s]
+                    if s + 1 < s_end:
+                        x2, c2 = s_source[s + 1], beta * s_c[s + 1]
+                    if s + 2 < s_end:
+                        x5, c5 = s_source[s + 2], beta * s_c[s + 2]
+                    if s + 3 < s_end:
+                        x6, c6 = s_source[s + 3], beta * s_c[s + 3]
+                    if t < t_end:
+                        x3, c3, t3 = t_source[t], beta * t_c[t], t_table[t]
+                    if t + 1 < t_end:
+                        x4, c4, t4 = t_source[t + 1], beta * t_c[t + 1], t_table[t + 1]
+                    common = min(hi, stop)
+                    if s_end - s <= 2:
+                        while p + LANES <= common:
+                            fused_2s2t(
+                                y, x, tables, o + p, d, beta, base + p, x1 + p, c1, x2 + p, c2, x3 + p, c3, t3 + p, x4 + p,
+                                c4, t4 + p,
+                            )  # fmt: skip
+                            p += LANES
+                    else:
+                        while p + LANES <= common:
+                            fused_4s2t(
+                                y, x, tables, o + p, d, beta, base + p, x1 + p, c1, x2 + p, c2, x5 + p, c5, x6 + p, c6,
+                                x3 + p, c3, t3 + p, x4 + p, c4, t4 + p,
+                            )  # fmt: skip
+                            p += LANES
+                    while p < stop:
+                        block(y, x, tables, o, n, p, d, beta, base, k, k_middle, k_end, records, weights)
+                        p += LANES
+                if weight > 0.0:  # while y is in the first-level cache
+                    if strip < longest:
+                        add_scaled(total, o + start, stop - start, y, o + start, weight)
+                    elif o + n - done >= _FLUSH or f == f1 - 1:
+                        add_scaled(total, done, o + n - done, y, done, weight)
+                        done = o + n
+        first_fibre = last_fibre
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")

@@ -254,3 +254,30 @@ def test_control_forgotten_leak(kind):
     generator.boundary.rates[:] = 0.0
     with pytest.raises(AssertionError):
         check_generator(generator, brute)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+def test_long_fibres_in_strips_beside_short_ones(weight):
+    """Fibres on both sides of the length from which they are done strip by strip, in the middle of short ones."""
+    network = fsp.gallery.toggle_switch()
+    coordinates = Coordinates.of(network)
+    tables = FactorTables(network, coordinates)
+    lengths = [3, 700, 1030, 9, 383, 384, 385, *[640] * 40, 5, 2000, 1]
+    axis = 1 - int(coordinates.axes[-1])  # the species in front of the fibre axis
+    states = []
+    for row, length in enumerate(lengths):
+        block = np.zeros((length, 2), np.int64)
+        block[:, axis] = row
+        block[:, 1 - axis] = np.arange(row % 5, row % 5 + length)
+        states.append(block)
+    space = FibreSet.from_states(coordinates, np.concatenate(states))
+    assert space.length.max() == 2000
+    generator = FibreGenerator(tables, space, threads=1)
+    rng = np.random.default_rng(5)
+    x, total = rng.random(space.n_states), rng.random(space.n_states)
+    expected = 0.5 * x + 1e-3 * (generator.to_scipy() @ x)
+    summed = total + weight * expected
+    out = np.full_like(x, np.nan)
+    generator.product(x, out, 0.5, 1e-3, weight, total)
+    np.testing.assert_allclose(out, expected, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(total, summed, rtol=1e-13, atol=1e-15)
