@@ -7,12 +7,17 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import pytest
+import scipy.linalg
 from answers import LARGER, difference, table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_networks import brute_force, lattice_points, networks
 
 import fsp
 from fsp.generator import FactorTables, FibreGenerator
 from fsp.generator.recurrence import clip, combine, norms
 from fsp.ledger import Ledger
+from fsp.statespace import Coordinates, FibreSet
 from fsp.transient import chebyshev
 from fsp.transient.bessel import chebyshev_weights, expected_degree
 from fsp.transient.chebyshev import Chebyshev
@@ -184,3 +189,32 @@ def test_the_planner_lengthens_steps_that_leave_room():
     assert planner.plan(1000.0, 10_000, 1.0, 10.0, Ledger()).duration > 1.5 * step.duration
     assert not planner.plan(1000.0, 10, 1.0, 10.0, Ledger()).signed  # too little work
     assert not planner.plan(1000.0, 10_000, 1.0, 1.0 + 0.9 * FEWEST_SIGNED / 1000.0, Ledger()).signed
+
+
+def test_random_networks_against_dense_exponentials():
+    """Whatever the network: a step that is not refused is a lower bound, within its own account."""
+    made = []
+
+    @settings(max_examples=60, deadline=None, derandomize=True)
+    @given(networks(max_species=3), st.data(), st.sampled_from([0.01, 0.1, 1.0]), st.integers(0, 2**31))
+    def run(network: Any, data: Any, span: float, seed: int) -> None:
+        coordinates = Coordinates.of(network)
+        space = FibreSet.from_states(coordinates, data.draw(lattice_points(coordinates)))
+        generator = FibreGenerator(FactorTables(network, coordinates), space, threads=1)
+        brute = brute_force(network, space)
+        p = np.random.default_rng(seed).dirichlet(np.ones(space.n_states))
+        duration = span * 40.0 / max(generator.max_exit_rate(), 1.0)
+        exact = scipy.linalg.expm(brute.matrix * duration) @ p
+        signed = Chebyshev()
+        signed.begin(generator, p.copy(), duration, 1e-6)
+        if signed.advance(np.inf) is not Progress.DONE:
+            return
+        made.append(signed.products)
+        found = signed.finish()
+        assert (found >= 0.0).all()
+        assert (found <= exact + 1e-13).all()
+        assert np.abs(exact - found).sum() <= signed.missing + signed.rounding + 1e-12
+        assert -signed.missing - 1e-12 <= 1.0 - exact.sum() - signed.leaked <= signed.missing + 1e-12
+
+    run()
+    assert len(made) > 30
