@@ -106,7 +106,7 @@ class FactorTables:
             return False
         fresh = not self.high.any()
         single = all(len(group.axes) == 1 for groups in self._groups for group in groups)
-        pad = np.maximum(high - low if single else (high - low) // 2, 128 if single else 8)
+        pad = np.maximum(high - low if single else (high - low) // 2, 256 if single else 8)
         self.low = np.maximum(np.where(low < self.low, low - pad, low if fresh else self.low), 0)
         self.high = np.where(high > self.high, high + pad, self.high)
         self._build()

@@ -162,10 +162,10 @@ class AdaptiveLoop:
         self._first_rate = rate = self.generator.max_exit_rate()
         if not self.fixed and self._end > 0.0:
             with suppress(StateSpaceLimitError):
-                wider = self._surroundings(4 * FIRST_REACH, room)
-                generator = self._generator(wider)
+                wider = self._surroundings(4 * FIRST_REACH, min(room, GROWTH_COST // 100))
+                generator = make_generator(self.tables, wider, threads=self.threads, extended=self.extended)
                 if generator.max_exit_rate() <= 1.5 * rate:
-                    self._move_to(wider, generator)
+                    self._move_to(wider)
 
     def _surroundings(self, reach: int, room: int) -> FibreSet:
         """Return the set with what two reactions, each fired so many times, can reach."""
@@ -190,7 +190,7 @@ class AdaptiveLoop:
         self.tables = FactorTables(self.network, coordinates, extended=self.extended)
         return other
 
-    def _move_to(self, space: FibreSet, generator: FibreGenerator | None = None) -> None:
+    def _move_to(self, space: FibreSet) -> None:
         """Make ``space`` the set of the current vector, booking what has no place in it as pruned."""
         self.limits.check(space)
         if space is not self.space:
@@ -198,7 +198,7 @@ class AdaptiveLoop:
             if lost > 0.0:
                 self.ledger.book("pruned", lost * (1.0 + 1e-9))
         self.space = space
-        self.generator = self._generator(space) if generator is None else generator
+        self.generator = self._generator(space)
         if self.p.ndim == 1:
             self.p = self.generator.new_vector(self.p)
 
@@ -395,7 +395,7 @@ class AdaptiveLoop:
         )
         if smaller is not None and smaller.n_states > 0.5 * self.space.n_states:
             saved = (self.space.n_states - smaller.n_states) * products
-            if saved < 4 * GROWTH_COST:  # the set may well have to grow again
+            if saved < GROWTH_COST:  # the set may well have to grow again
                 smaller = None
         space = self.space if smaller is None else smaller
         if space.n_states >= 2 * self._checked_size:

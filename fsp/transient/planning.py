@@ -68,6 +68,8 @@ class Planner:
     _refused_jumps: float = math.inf
     _wasted: int = 0
     _refusals: int = 0
+    _spent: float = 0.0  # products of late, and what uniformisation would have made
+    _gained: float = 0.0
     _not_before: float = 0.0
     _safe_after: float = MOST_JUMPS
     _pause: float = 0.0
@@ -108,7 +110,9 @@ class Planner:
             self.jumps = min(2.0 * self.jumps, MOST_JUMPS)
             return
         self._amplification = max(0.2 * self._amplification, 3.0)
-        if SIGNED_COST * (products + self._wasted) > step.jumps + 6.0 * math.sqrt(step.jumps):
+        self._spent = 0.5 * self._spent + SIGNED_COST * (products + self._wasted)
+        self._gained = 0.5 * self._gained + step.jumps + 6.0 * math.sqrt(step.jumps)
+        if self._spent > self._gained:
             self._give_up(step.until, step.duration)
         else:
             self._pause = 0.0
@@ -131,14 +135,15 @@ class Planner:
             self._give_up(time, step.duration)
 
     def begun_anew(self, step: Step, products: int) -> None:
-        """Count what a step took that leaked too much."""
+        """Count what a step took that leaked too much, half of it: the next one will leak less."""
         if step.signed:
-            self._wasted += products
+            self._wasted += products // 2
 
     def _give_up(self, time: float, duration: float) -> None:
         """Go on safely for a while, each time for longer."""
         self._pause = max(2.0 * self._pause, time, duration)
         self._wasted = self._refusals = 0
+        self._spent = self._gained = 0.0
         self._not_before = time + self._pause
         self._signed_jumps = 0.75 * FIRST_SIGNED
         self._refused_jumps = math.inf
