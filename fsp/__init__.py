@@ -21,9 +21,11 @@ from fsp.errors import (
     PropensityError,
     SolverError,
     StateSpaceLimitError,
+    StorageError,
     ToleranceError,
     UnsupportedError,
 )
+from fsp.version import __version__
 
 if TYPE_CHECKING:
     from fsp.distribution import Distribution
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
     from fsp.results import TransientResult, load_result
     from fsp.solve import solve_transient
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError",
@@ -52,6 +52,7 @@ __all__ = [
     "ReactionNetwork",
     "SolverError",
     "StateSpaceLimitError",
+    "StorageError",
     "ToleranceError",
     "TransientResult",
     "UnsupportedError",

@@ -396,6 +396,18 @@ class Distribution(StoredDistribution):
             self.states, self.probabilities, self.species_names, caption, ax=ax, log=log, **options
         )
 
+    def __eq__(self, other: object) -> bool:
+        """Say whether all is the same, bit by bit: states in order, probabilities, bounds, ledger, enclosures."""
+        if not isinstance(other, Distribution):
+            return NotImplemented
+        return self._holds_the_same(other) and all(
+            self.mean_bounds(name) == other.mean_bounds(name)
+            and self.variance_bounds(name) == other.variance_bounds(name)
+            for name in (self.species_names if self.total > 0.0 else ())
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __repr__(self) -> str:
         when = "" if self.time is None else f" at t = {self.time:g}"
         lines = [f"Distribution of {', '.join(self.species_names)}{when}: {self.n_states:,} states"]

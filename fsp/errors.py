@@ -13,6 +13,7 @@ __all__ = [
     "PropensityError",
     "SolverError",
     "StateSpaceLimitError",
+    "StorageError",
     "ToleranceError",
     "UnsupportedError",
 ]
@@ -40,6 +41,22 @@ class UnsupportedError(ModelError):
 
 class PropensityError(ModelError):
     """A propensity is negative or not finite at a state, or would make a count negative."""
+
+
+class StorageError(FSPError, OSError):
+    """A file could not be written or read: the disk is full, a permission is missing, ...
+
+    Parameters
+    ----------
+    message : str
+        What happened to which file.
+    number : int, optional
+        The system's error number, as in ``errno``.
+    """
+
+    def __init__(self, message: str, number: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = number
 
 
 class SolverError(FSPError, RuntimeError):

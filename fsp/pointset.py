@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fsp.errors import ArgumentError
 
-__all__ = ["PointSet", "as_states"]
+__all__ = ["ListedStates", "PointSet", "as_states"]
 
 #: Mixed-radix keys stay below this, well inside 64 bits.
 _KEY_LIMIT = 2**62
@@ -154,6 +154,27 @@ class PointSet:
 
     def __repr__(self) -> str:
         return f"PointSet({self.n_states} states of {', '.join(self._names)})"
+
+
+class ListedStates(PointSet):
+    """States in the order in which they are given, which need not be lexicographic.
+
+    Examples
+    --------
+    >>> listed = ListedStates([[2, 0], [0, 1]], ["A", "B"])
+    >>> listed.states().tolist(), listed.index(np.array([[0, 1], [2, 0], [9, 9]])).tolist()
+    ([[2, 0], [0, 1]], [1, 0, -1])
+    """
+
+    @cached_property
+    def _sorted(self) -> tuple[PointSet, NDArray[np.int64]]:
+        return PointSet.from_states(self._states, self._names)
+
+    def index(self, states: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the position of each row, -1 where it is absent; the first call sorts the states."""
+        points, order = self._sorted
+        position = points.index(states)
+        return np.where(position >= 0, order[np.maximum(position, 0)], -1) if len(order) else position
 
 
 def _rank(

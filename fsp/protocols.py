@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -57,6 +57,14 @@ class MomentBounds(Protocol):
 
     def cross(self, a: str, b: str) -> Interval | None:
         """Return an enclosure of E[X_a X_b], or None."""
+        ...
+
+    def largest(self, species: str) -> float:
+        """Return a count that X never exceeds, infinite when none is known."""
+        ...
+
+    def powers(self, species: str, power: int) -> Sequence[float]:
+        """Return upper bounds of E[X], E[X^2], ... that serve a tail of this power."""
         ...
 
     def tail(self, species: str, mass: float, power: int = 1) -> float:

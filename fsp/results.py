@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fsp import plot, storage
-from fsp.dataset import from_dataset, to_dataset
+from fsp.dataset import to_dataset
 from fsp.distribution import Distribution
-from fsp.errors import ArgumentError
+from fsp.errors import ArgumentError, ModelError
 from fsp.interval import Interval
 from fsp.ledger import Ledger
 from fsp.query import unknown_species
+from fsp.restore import from_dataset
+from fsp.summary import KINDS, Summary, check_kind
+from fsp.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +29,7 @@ __all__ = ["TransientResult", "load_result"]
 
 
 class TransientResult(Sequence[Distribution]):
-    """Distributions at a list of times.
+    """Distributions at a list of times, or what was kept of them.
 
     Parameters
     ----------
@@ -48,6 +51,8 @@ class TransientResult(Sequence[Distribution]):
         ``"finished"``, or why the solver stopped before the last requested time.
     tolerance : float
         The error bound that was asked for.
+    version : str
+        The version of the package that computed it.
 
     Examples
     --------
@@ -68,6 +73,7 @@ class TransientResult(Sequence[Distribution]):
         statistics: dict[str, float | int],
         status: str = "finished",
         tolerance: float = 0.0,
+        version: str = __version__,
     ) -> None:
         self.network = network
         self.times: NDArray[np.float64] = np.asarray(times, dtype=np.float64)
@@ -81,6 +87,7 @@ class TransientResult(Sequence[Distribution]):
         self.statistics = dict(statistics)
         self.status = status
         self.tolerance = float(tolerance)
+        self.version = version
 
     # -- a sequence of distributions -----------------------------------------------------------------------
 
@@ -118,6 +125,12 @@ class TransientResult(Sequence[Distribution]):
     def final(self) -> Distribution:
         """The distribution at the last time."""
         return self._distributions[-1]
+
+    @property
+    def kept(self) -> str:
+        """What is kept for each time: ``"distributions"``, ``"marginals"`` or ``"moments"``."""
+        kinds = [law.kept if isinstance(law, Summary) else KINDS[0] for law in self]
+        return max(kinds, key=KINDS.index, default=KINDS[0])
 
     @property
     def species_names(self) -> tuple[str, ...]:
@@ -172,37 +185,60 @@ class TransientResult(Sequence[Distribution]):
         table.columns.names = ["species", "statistic"]
         return table
 
-    def to_xarray(self, *, distributions: bool = True) -> xr.Dataset:
-        """Return a Dataset with moments, marginals and, if wanted, the whole distributions.
+    def to_xarray(self, *, save: str | None = None) -> xr.Dataset:
+        """Return a Dataset with moments and, if wanted, marginals and the whole distributions.
 
         Over ``time`` and ``species``: mean, std, their enclosures (``mean_lower``, ..., infinite where
-        nothing is proven) and ``error_bound``. ``marginal_X(time, count_X)`` is the marginal of species X,
-        padded with zeros. The distributions are concatenated over ``entry``: those of time k are
-        ``offset[k]:offset[k + 1]`` of ``state(entry, species)`` and ``probability(entry)``.
-        """
-        notes: dict[str, Any] = {
-            "method": self.method,
-            "explanation": self.explanation,
-            "status": self.status,
-            "tolerance": self.tolerance,
-            "model": str(getattr(self.network, "name", None) or ""),
-            "ledger": dict(self.ledger),
-            "leaks": dict(self.ledger.leaks),
-            "statistics": self.statistics,
-        }
-        return to_dataset(self.times, self._distributions, notes, distributions=distributions)
+        nothing is proven) and ``error_bound``; the entries of the ledger over ``time`` and ``source``.
+        ``marginal_X(time, count_X)`` is the marginal of species X, padded with zeros. The distributions are
+        concatenated over ``entry``: those of time k are ``offset[k]:offset[k + 1]`` of ``state(entry,
+        species)`` and ``probability(entry)``.
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to a NetCDF-4 file, completely or not at all; ``load_result`` reads it back.
+        Parameters
+        ----------
+        save : str, optional
+            ``"distributions"``, ``"marginals"`` or ``"moments"``; by default all that is kept.
 
         Raises
         ------
         ArgumentError
-            When there is no place to write to.
-        OSError
+            When less is kept than is asked for.
+        """
+        record: dict[str, Any] = {
+            "version": self.version,
+            "model": str(getattr(self.network, "name", None) or ""),
+            "method": self.method,
+            "explanation": self.explanation,
+            "status": self.status,
+            "tolerance": self.tolerance,
+            "ledger": dict(self.ledger),
+            "leaks": dict(self.ledger.leaks),
+            "statistics": self.statistics,
+            "network": _record_of(self.network),
+        }
+        return to_dataset(
+            self.times, self._distributions, record, save=check_kind(self.kept if save is None else save)
+        )
+
+    def save(self, path: str | os.PathLike[str], *, save: str | None = None) -> None:
+        """Write a NetCDF-4 file, completely or not at all; ``load_result`` reads it back.
+
+        Parameters
+        ----------
+        path : str or path
+            The file. One that exists is replaced when the new one is complete.
+        save : str, optional
+            ``"distributions"``, ``"marginals"`` or ``"moments"``; by default all that is kept.
+
+        Raises
+        ------
+        ArgumentError
+            When there is no place to write to, or less is kept than is to be saved.
+        StorageError
             When writing fails; no partial file is left.
         """
-        storage.write_dataset(self.to_xarray(), path)
+        storage.check_writable(path)
+        storage.write_dataset(self.to_xarray(save=save), path)
 
     def plot(self, names: str | Sequence[str] | None = None, ax: Any = None, **options: Any) -> Any:
         """Draw means over time with a band of one standard deviation; returns the matplotlib Axes."""
@@ -230,28 +266,66 @@ class TransientResult(Sequence[Distribution]):
         lines.append(f"method {self.method}; errors {kind}; tolerance {self.tolerance:g}")
         return "\n".join(lines)
 
+    def __eq__(self, other: object) -> bool:
+        """Say whether all is the same, bit by bit: network, times, distributions, ledger, method, statistics."""
+        if not isinstance(other, TransientResult):
+            return NotImplemented
+        mine, theirs = (
+            (r.method, r.explanation, r.statistics, r.status, r.tolerance, r.version, r.ledger, len(r))
+            for r in (self, other)
+        )
+        return bool(
+            mine == theirs
+            and self.times.tobytes() == other.times.tobytes()
+            and self.network == other.network
+            and self._distributions == other._distributions
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _record_of(network: Any) -> dict[str, Any] | None:
+    """Return the network as plain data; what cannot be expressed must not keep numbers from being saved."""
+    if network is None:
+        return None
+    from fsp.model.record import network_record
+
+    try:
+        return network_record(network)
+    except ModelError as error:
+        warnings.warn(f"fsp: the result is saved without its network: {error}", stacklevel=4)
+        return None
+
 
 def load_result(path: str | os.PathLike[str]) -> TransientResult:
-    """Read a result that ``TransientResult.save`` wrote; its ``network`` is None.
+    """Read a result that ``TransientResult.save`` wrote: an equal one, if it was saved whole.
 
     Raises
     ------
     ArgumentError
-        When there is no such file, or it does not hold a result of this package.
+        When there is no such file, it does not hold a result of this package, or it is damaged.
+    StorageError
+        When the system refuses to read it.
     """
-    times, laws, notes = from_dataset(storage.read_dataset(path))
-    ledger = Ledger.from_mapping(json.loads(notes["ledger"]))
-    ledger.leaks.update(json.loads(notes["leaks"]))
-    for law in laws[-1:]:
-        law.ledger = ledger
-    return TransientResult(
-        None,
-        times,
-        laws,
-        ledger,
-        str(notes["method"]),
-        str(notes["explanation"]),
-        json.loads(notes["statistics"]),
-        status=str(notes["status"]),
-        tolerance=float(notes["tolerance"]),
-    )
+    try:
+        times, laws, record = from_dataset(storage.read_dataset(path))
+        network = None
+        if record["network"] is not None:
+            from fsp.model.record import network_from_record
+
+            network = network_from_record(record["network"])
+        return TransientResult(
+            network,
+            times,
+            laws,
+            Ledger(record["ledger"], record["leaks"]),
+            record["method"],
+            record["explanation"],
+            record["statistics"],
+            status=record["status"],
+            tolerance=record["tolerance"],
+            version=record["version"],
+        )
+    except (ModelError, KeyError, TypeError) as error:
+        message = f"{os.fspath(path)!r}: {error}"
+        raise ArgumentError(message) from error

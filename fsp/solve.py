@@ -22,6 +22,7 @@ from fsp.results import TransientResult
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
+from fsp.summary import check_kind, condense
 from fsp.transient.limits import Limits, RoundingError
 from fsp.transient.loop import AdaptiveLoop, Snapshot
 from fsp.transient.protocol import find_stepper
@@ -51,6 +52,7 @@ def solve_transient(
     precision: str = "auto",
     threads: int | None = None,
     progress: bool | None = None,
+    save: str = "distributions",
 ) -> TransientResult:
     """Solve the chemical master equation up to given times, with a proven bound on the error.
 
@@ -88,11 +90,14 @@ def solve_transient(
         Largest number of threads; by default ``FSP_NUM_THREADS`` or all cores. Small sets use one.
     progress : bool, optional
         Show a progress line; by default if the run is long and the standard error stream is a terminal.
+    save : str
+        What to keep for each time: ``"distributions"``, or only ``"marginals"`` (with moments) or ``"moments"``; then
+        the memory of each distribution is released before the next one is computed.
 
     Returns
     -------
     TransientResult
-        One `Distribution` for each time.
+        One `Distribution` for each time, or a `Summary` of it.
 
     Raises
     ------
@@ -132,6 +137,7 @@ def solve_transient(
     if memory_limit is not None:
         _check_number("memory_limit", memory_limit, 0.0, float("inf"))
     _check_count("threads", threads)
+    check_kind(save)
     if network.depends_on_time:
         names = [r.name for r in network.reactions if r.propensity.depends_on_time]
         message = (
@@ -154,7 +160,8 @@ def solve_transient(
     safe = find_stepper("uniformisation").load()
     signed = find_stepper("chebyshev").load() if name == "chebyshev" else None
     line = Progress(float(when[-1]), progress)
-    finished: list[Snapshot] = []
+    planned = _LazyMoments(network_then, when, law, coordinates)
+    finished: list[Distribution] = []
 
     def attempt(extended: bool, foresee: bool) -> AdaptiveLoop:
         ledger = Ledger()
@@ -165,20 +172,19 @@ def solve_transient(
         )  # fmt: skip
 
     def result(loop: AdaptiveLoop, status: str) -> TransientResult:
-        reached = np.array([s.time for s in finished])
-        moments = _LazyMoments(network_then, reached, law, coordinates)
-        distributions = [_distribution(s, law, moments, i) for i, s in enumerate(finished)]
+        ledger = finished[-1].ledger if finished else None
         statistics = dict(loop.statistics, seconds=clock.perf_counter() - started)
         used = "chebyshev" if loop.statistics.get("signed_steps") else "uniformisation"
         return TransientResult(
-            network, reached, distributions, finished[-1].ledger if finished else loop.ledger, used,
+            network, np.array([d.time for d in finished]), finished, ledger or loop.ledger, used,
             _explain(method, precision, loop), statistics, status, float(tolerance),
         )  # fmt: skip
 
     def run(loop: AdaptiveLoop) -> None:
         finished.clear()
         for snapshot in loop.run(when):
-            finished.append(snapshot)
+            finished.append(condense(_distribution(snapshot, law, planned, len(finished)), save))
+            del snapshot  # not held while the next one is computed
 
     auto = precision == "auto" and extended_available()
     loop = attempt(precision == "extended", auto)
@@ -196,8 +202,9 @@ def solve_transient(
             SolverError, AttributeError
         ):  # a run that stopped before its first step has nothing to show
             partial = loop.snapshot()
-            if not finished or partial.time > finished[-1].time:
-                finished.append(partial)
+            if partial.time > max((d.time for d in finished if d.time is not None), default=-1.0):
+                between = _LazyMoments(network_then, np.array([partial.time]), law, coordinates)
+                finished.append(condense(_distribution(partial, law, between, 0), save))
         error.result = result(loop, f"stopped: {error}")
         raise
     except MemoryError as error:
@@ -373,6 +380,12 @@ class _MomentsAt:
 
     def cross(self, a: str, b: str) -> Interval | None:
         return self._shared.at(self._index).cross(a, b)
+
+    def largest(self, species: str) -> float:
+        return self._shared.at(self._index).largest(species)
+
+    def powers(self, species: str, power: int) -> Sequence[float]:
+        return self._shared.at(self._index).powers(species, power)
 
     def tail(self, species: str, mass: float, power: int = 1) -> float:
         return self._shared.at(self._index).tail(species, mass, power)

@@ -1,20 +1,32 @@
-"""Files that are either complete or not there: results as NetCDF-4."""
+"""Files that are either complete or not there: results as NetCDF-4, sealed with a checksum.
+
+The seal is one line of text behind the last byte of the HDF5 file, where HDF5 and NetCDF readers do not look. It
+is checked before the file is opened, because the HDF5 library was not made for damaged files and may crash on them.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsp.errors import ArgumentError
+from fsp.errors import ArgumentError, StorageError
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["check_writable", "read_dataset", "replacing", "write_dataset"]
+
+#: The seal: this mark, the SHA-256 of all bytes before the mark in hexadecimal digits, and a line feed.
+_MARK = b"\nfsp-sha256:"
+_SEAL = len(_MARK) + 64 + 1
+#: How HDF5 files begin.
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:
@@ -27,7 +39,12 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     """
     target = Path(path)
     folder = target.parent
-    if target.is_dir():
+    try:
+        is_folder = target.is_dir()
+    except (OSError, ValueError) as error:  # too long a name, or a null byte in it
+        message = f"cannot write {str(target)!r}: {error}"
+        raise ArgumentError(message) from error
+    if is_folder:
         message = f"cannot write {str(target)!r}: it is a folder; give the name of a file"
         raise ArgumentError(message)
     if not folder.is_dir():
@@ -46,6 +63,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     The temporary file lies in the same folder, is flushed to the disk, and is renamed over ``path`` in one
     step; on any error it is removed and ``path`` is left as it was.
 
+    Raises
+    ------
+    ArgumentError
+        When there is no place to write to.
+    StorageError
+        When the system refuses to write, for example because the disk is full.
+
     Examples
     --------
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +79,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     ['a.txt']
     """
     target = check_writable(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    try:
+        # A short name of its own: that of the target may be as long as the system allows.
+        handle, name = tempfile.mkstemp(prefix=".fsp-", suffix=target.suffix[:16], dir=target.parent)
+    except OSError as error:
+        raise _failure(target, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -67,8 +95,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
+    except OSError as error:
+        raise _failure(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what cannot be removed must not hide why writing failed
+            temporary.unlink(missing_ok=True)
     _flush_folder(target.parent)
 
 
@@ -82,49 +113,105 @@ def _flush_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def _failure(path: str | os.PathLike[str], error: OSError) -> StorageError:
+    """Return the error of a failed write, with the system's reason in the place of a library's."""
+    if isinstance(error, StorageError):
+        return error
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    message = f"writing {os.fspath(path)!r} failed: {reason}; what was there before is unchanged"
+    return StorageError(message, error.errno)
+
+
 def write_dataset(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
-    """Write a Dataset as a NetCDF-4 file, completely or not at all; large variables are compressed.
+    """Write a Dataset as a sealed NetCDF-4 file, completely or not at all; large variables are compressed.
 
     Raises
     ------
     ArgumentError
         When there is no place to write to.
-    OSError
+    StorageError
         When writing fails, for example on a full disk; no partial file is left.
     """
-    options = {
-        str(name): {"zlib": True, "complevel": 1, "shuffle": True}
-        for name, variable in dataset.variables.items()
-        if variable.size > 1000 and variable.dtype.kind in "if"
-    }
-    with replacing(path) as temporary:
-        _call_library(lambda: dataset.to_netcdf(temporary, engine="h5netcdf", encoding=options), path)
+    options: dict[str, dict[str, object]] = {}
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind in "if":
+            # Without a fill value no number stands for "missing": all come back as they are.
+            options[str(name)] = {"_FillValue": None}
+            if variable.size > 1000:
+                options[str(name)] |= {"zlib": True, "complevel": 1, "shuffle": True}
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
+    # Made in memory: where a disk fills up under it, the HDF5 library can bring the whole process down.
+    buffer = io.BytesIO()
+    with h5netcdf.File(buffer, "w") as file:
+        dataset.dump_to_store(H5NetCDFStore(file), encoding=options)
+    image = buffer.getbuffer()
+    seal = _MARK + hashlib.sha256(image).hexdigest().encode() + b"\n"
+    with replacing(path) as temporary, temporary.open("wb") as target:
+        target.write(image)
+        target.write(seal)
 
 
 def read_dataset(path: str | os.PathLike[str]) -> xr.Dataset:
-    """Read a NetCDF-4 file into memory.
+    """Read a file that ``write_dataset`` wrote, into memory.
 
     Raises
     ------
     ArgumentError
-        When there is no such file, or it is not a NetCDF-4 file.
+        When there is no such file, it is not one of ours, or it is damaged.
+    StorageError
+        When the system refuses to read it.
     """
     import xarray
 
-    if not Path(path).is_file():
-        message = f"there is no file {str(path)!r}"
-        raise ArgumentError(message)
+    source = Path(path)
     try:
-        return xarray.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
+        if source.is_dir():
+            message = f"{str(path)!r} is a folder, not a file of results"
+            raise ArgumentError(message)
+        if not source.is_file():
+            message = f"there is no file {str(path)!r}"
+            raise ArgumentError(message)
+        _check_seal(source)
+        # Nothing is decoded: numbers are bits here, and times are numbers.
+        return xarray.load_dataset(source, engine="h5netcdf", decode_times=False, mask_and_scale=False)
+    except OSError as error:
+        message = f"reading {str(path)!r} failed: {os.strerror(error.errno) if error.errno else error}"
+        raise StorageError(message, error.errno) from error
+    except (ValueError, KeyError, RuntimeError) as error:
+        if isinstance(error, ArgumentError):
+            raise
         message = f"{str(path)!r} cannot be read as a NetCDF-4 file: {error}"
         raise ArgumentError(message) from error
 
 
-def _call_library(action: Callable[[], object], path: str | os.PathLike[str]) -> None:
-    """Run a write of the HDF5 library, whose failures (a full disk, too) may come as RuntimeError."""
-    try:
-        action()
-    except RuntimeError as error:
-        message = f"writing {os.fspath(path)!r} failed: {error}"
-        raise OSError(message) from error
+def _check_seal(path: Path) -> None:
+    """Refuse a file that is not one of ours, complete and undamaged."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(len(_HDF5))
+        if head != _HDF5:
+            what = "it is empty" if not size else "it does not begin like one"
+            message = f"{str(path)!r} cannot be read as a NetCDF-4 file: {what}"
+            raise ArgumentError(message)
+        file.seek(max(0, size - _SEAL))
+        seal = file.read()
+        if not (seal.startswith(_MARK) and len(seal) == _SEAL):
+            message = (
+                f"{str(path)!r} has no checksum at its end: it is not a result that this package wrote, or it was "
+                "cut off or changed afterwards"
+            )
+            raise ArgumentError(message)
+        file.seek(0)
+        digest = hashlib.sha256()
+        left = size - _SEAL
+        while left:
+            block = file.read(min(left, 1 << 20))
+            if not block:
+                break
+            digest.update(block)
+            left -= len(block)
+    if seal != _MARK + digest.hexdigest().encode() + b"\n":
+        message = f"{str(path)!r} is damaged: its checksum does not fit its contents; restore it from a copy"
+        raise ArgumentError(message)

@@ -17,6 +17,7 @@ from fsp.measure import Measure
 from fsp.pointset import PointSet
 from fsp.protocols import MomentBounds, StateSpace
 from fsp.query import unknown_species
+from fsp.summation import chunks
 
 __all__ = ["StoredDistribution"]
 
@@ -57,7 +58,7 @@ class StoredDistribution:
         self.certified = bool(certified)
         self.time = None if time is None else float(time)
         self.moments = moments
-        self.support_bounds = dict(support_bounds or {})
+        self.support_bounds = {n: float(b) for n, b in (support_bounds or {}).items() if b < math.inf}
         self.lower_bound = bool(lower_bound)
         self.ledger = ledger
         self._measure = Measure(space, p, 0.0 if lower_bound else self.error_bound, self.error_bound)
@@ -198,6 +199,22 @@ class StoredDistribution:
             ledger=self.ledger,
         )
 
+    def _holds_the_same(self, other: StoredDistribution) -> bool:
+        """Say whether the other has the same states in the same order, probabilities, bounds and ledger."""
+        mine, theirs = (
+            (d.species_names, d.n_states, d.time, d.error_bound, d.certified, d.lower_bound, d.support_bounds)
+            for d in (self, other)
+        )
+        return (
+            mine == theirs
+            and self.ledger == other.ledger
+            and all(
+                self.probabilities[start:stop].tobytes() == other.probabilities[start:stop].tobytes()
+                and np.array_equal(self.space.states(start, stop), other.space.states(start, stop))
+                for start, stop in chunks(self.n_states)
+            )
+        )
+
     def law(self, name: str) -> SpeciesLaw:
         """Return the distribution of one species with all that is proven about it (computed once, then kept).
 
@@ -211,7 +228,9 @@ class StoredDistribution:
             if not self.total > 0.0:
                 message = "the distribution holds no probability, so it has no best values"
                 raise ArgumentError(message)
-            measure = self._measure.marginal([column])
+            # A marginal is not summed once more: its law is that of the distribution it came from.
+            alone = len(self.species_names) == 1 and type(self.space) is PointSet
+            measure = self._measure if alone else self._measure.marginal([column])
             self._laws[name] = SpeciesLaw(
                 measure.space.counts(0),
                 measure.masses,

@@ -24,7 +24,7 @@ from fsp.moments.ranges import Box
 if TYPE_CHECKING:
     from fsp.model import ReactionNetwork
 
-__all__ = ["MomentBounds", "moment_bounds"]
+__all__ = ["MomentBounds", "moment_bounds", "tail_bound"]
 
 #: Largest number of species of one linear part whose second moments are computed.
 _MOST_PAIRED = 12
@@ -93,21 +93,14 @@ class MomentBounds:
             nothing is known. Hoelder's inequality: at most ``E[X**n]**(k/n) mass**(1 - k/n)`` for every n
             >= k.
         """
-        if mass <= 0.0:
-            return 0.0
-        best = math.inf
-        largest = self._largest.get(species, math.inf)
-        if math.isfinite(largest):
-            best = _up(largest**power * mass)
-        for n, moment in enumerate(self._power_moments(species, power), start=1):
-            if n >= power and moment < math.inf:
-                share = power / n
-                bound = math.exp(share * math.log(moment) + (1.0 - share) * math.log(mass)) if moment else 0.0
-                best = min(best, _up(bound))
-        return best
+        return tail_bound(mass, power, self.largest(species), self.powers(species, power))
 
-    def _power_moments(self, species: str, power: int) -> list[float]:
-        """Return upper bounds of E[X], E[X^2], ..., infinite where none is known."""
+    def largest(self, species: str) -> float:
+        """Return a count that X never exceeds, infinite when none is known."""
+        return self._largest.get(species, math.inf)
+
+    def powers(self, species: str, power: int) -> list[float]:
+        """Return upper bounds of E[X], E[X^2], ... that serve a tail of this power; infinite for none."""
         known = [m.upper if m is not None else math.inf for m in (self.mean(species), self.second(species))]
         # Where the equations close, the low moments are known exactly, and others are not worth their time.
         if self._analysis is None or (
@@ -125,6 +118,38 @@ class MomentBounds:
         if before is not None:
             value = Interval(max(value.lower, before.lower), min(value.upper, before.upper))
         self._moments[key if len(key) == 1 or key in self._moments else tuple(sorted(key))] = value
+
+
+def tail_bound(mass: float, power: int, largest: float, moments: Sequence[float]) -> float:
+    """Bound what a part of a law of at most this mass can contribute to ``E[X**power]``.
+
+    Parameters
+    ----------
+    mass : float
+        Largest mass of the part.
+    power : int
+        The power.
+    largest : float
+        A count that X never exceeds, or infinity.
+    moments : sequence of float
+        Upper bounds of E[X], E[X^2], ..., infinite where there is none.
+
+    Examples
+    --------
+    >>> tail_bound(0.25, 1, math.inf, [2.0, 4.0])  # sqrt(E[X^2]) sqrt(mass), rounded up
+    1.0000000000009095
+    """
+    if mass <= 0.0:
+        return 0.0
+    best = math.inf
+    if math.isfinite(largest):
+        best = _up(largest**power * mass)
+    for n, moment in enumerate(moments, start=1):
+        if n >= power and moment < math.inf:
+            share = power / n
+            bound = math.exp(share * math.log(moment) + (1.0 - share) * math.log(mass)) if moment else 0.0
+            best = min(best, _up(bound))
+    return best
 
 
 def moment_bounds(

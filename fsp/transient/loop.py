@@ -126,9 +126,8 @@ class AdaptiveLoop:
         self._prepare()
         for target in times:
             self._advance_to(float(target))
-            snapshot = self.snapshot()
-            check_tolerance(snapshot.ledger, self.tolerance, snapshot.time)
-            yield snapshot
+            check_tolerance(self.ledger, self.tolerance, self.time)
+            yield self.snapshot()  # without a name here, which would keep it alive
 
     def snapshot(self) -> Snapshot:
         """Return the distribution at the time that was reached."""

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fsp.dataset import StoredMoments
 from fsp.distribution import Distribution
 from fsp.interval import Interval
+from fsp.known_moments import StoredMoments
 from fsp.ledger import Ledger
 from fsp.results import TransientResult
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fsp.dataset import StoredMoments
 from fsp.distribution import Distribution
 from fsp.errors import ArgumentError, ExpressionError
 from fsp.interval import Interval
+from fsp.known_moments import StoredMoments
 
 FIXED = settings(derandomize=True, max_examples=100, deadline=None)
 

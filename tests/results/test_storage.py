@@ -1,0 +1,463 @@
+"""Files of results: equal after reading, complete or not there, refused when damaged or not ours."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import weakref
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import fsp
+from fsp import restore, storage
+from fsp.distribution import Distribution
+from fsp.errors import ArgumentError, StorageError
+from fsp.ledger import Ledger
+from fsp.results import TransientResult, load_result
+from fsp.summary import KINDS, Summary
+from fsp.transient.loop import AdaptiveLoop
+
+NAMES = ["toggle_switch", "telegraph", "gene_expression", "michaelis_menten", "schloegl"]
+
+
+@pytest.fixture(scope="module")
+def solved():
+    """Results of the solver, with conserved species, infinite lattices and several kinds of moment bounds."""
+    return {
+        name: fsp.solve_transient(getattr(fsp.gallery, name)(), [0.0, 0.05, 0.1], tolerance=1e-7)
+        for name in NAMES
+    }
+
+
+@pytest.fixture
+def file(solved, tmp_path):
+    path = tmp_path / "run.nc"
+    solved["telegraph"].save(path)
+    return path
+
+
+def questions(law):
+    """Return all numbers that a distribution gives for its species."""
+    names = law.species_names
+    answers = [law.covariance(a, b) for a in names for b in names]
+    for name in names:
+        answers += [law.mean(name), law.std(name), law.variance(name), law.mean_bounds(name)]
+        answers += [law.variance_bounds(name), law.std_bounds(name), law.moment_bounds(name, 2)]
+    return answers
+
+
+def marginal_questions(law):
+    answers = []
+    for name in law.species_names:
+        answers += [law.moment_bounds(name, 3), law.moment(name, 3), law.median(name)]
+        answers += [law.quantile_bounds(name, 0.975), law.marginal(name).probability(f"{name} > 2")]
+        answers += [law.marginal(name).probabilities.tolist(), law.marginal(name).states.tolist()]
+    return answers
+
+
+# -- equal after reading -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_brings_an_equal_result_back(solved, tmp_path, name):
+    result = solved[name]
+    result.save(tmp_path / "run.nc")
+    again = load_result(tmp_path / "run.nc")
+    assert again == result
+    assert again.network == result.network
+    assert repr(again.network) == repr(result.network)
+    assert again.statistics == result.statistics
+    assert [type(v) for v in again.statistics.values()] == [type(v) for v in result.statistics.values()]
+    for mine, theirs in zip(result, again, strict=True):
+        assert mine.states.tolist() == theirs.states.tolist()
+        assert mine.probabilities.tobytes() == theirs.probabilities.tobytes()
+        assert questions(mine) == questions(theirs)
+        assert marginal_questions(mine) == marginal_questions(theirs)
+        some = mine.states[:: max(1, mine.n_states // 7)]
+        assert mine.space.index(some).tolist() == theirs.space.index(some).tolist()
+        assert mine.moments.how == theirs.moments.how
+        assert mine.ledger == theirs.ledger
+
+
+@pytest.mark.parametrize("save", KINDS[1:])
+def test_what_is_kept_while_solving_is_what_a_whole_result_would_give(solved, tmp_path, save):
+    whole = solved["telegraph"]
+    kept = fsp.solve_transient(whole.network, whole.times, tolerance=1e-7, save=save)
+    assert kept.kept == save
+    assert all(isinstance(law, Summary) for law in kept)
+    for mine, theirs in zip(whole, kept, strict=True):
+        assert questions(mine) == questions(theirs)
+        if save == "marginals":
+            assert marginal_questions(mine) == marginal_questions(theirs)
+    kept.save(tmp_path / "kept.nc")
+    again = load_result(tmp_path / "kept.nc")
+    assert again == kept
+    # Saved with less than was kept, the file is that of a run which kept less.
+    whole.save(tmp_path / "less.nc", save=save)
+    less = load_result(tmp_path / "less.nc")
+    assert list(less) == list(kept)
+    assert (tmp_path / "less.nc").stat().st_size < 200_000
+
+
+def test_less_cannot_become_more(solved, tmp_path):
+    solved["telegraph"].save(tmp_path / "m.nc", save="moments")
+    kept = load_result(tmp_path / "m.nc")
+    law = kept.final
+    for ask in (
+        lambda: kept.save(tmp_path / "x.nc", save="distributions"),
+        lambda: kept.to_xarray(save="marginals"),
+        lambda: law.states,
+        lambda: law.probabilities,
+        lambda: law.sample(3),
+        lambda: law.probability(f"{law.species_names[0]} > 1"),
+        lambda: law.quantile(law.species_names[0], 0.5),
+        lambda: law.tv_distance(law),
+        lambda: law.to_pandas(),
+        lambda: law.plot(),
+        lambda: fsp.solve_transient(kept.network, [1.0], initial=kept),
+    ):
+        with pytest.raises(ArgumentError, match=r'solve with save="(marginals|distributions)"'):
+            ask()
+    assert not (tmp_path / "x.nc").exists()
+    for wrong in ("everything", None, 3):
+        with pytest.raises(ArgumentError, match="save is one of"):
+            fsp.solve_transient(kept.network, [1.0], save=wrong)
+
+
+def test_states_keep_their_order(tmp_path):
+    # One fibre axis that is not the last species: the order is not lexicographic.
+    net = fsp.ReactionNetwork({"A": 0, "B": 0}, ["0 -> A @ 40", "A -> 0 @ 1", "0 -> B @ 1", "B -> 0 @ 1"])
+    result = fsp.solve_transient(net, [2.0], tolerance=1e-6)
+    states = result.final.states
+    assert states.tolist() != states[np.lexsort(states.T[::-1])].tolist()
+    result.save(tmp_path / "run.nc")
+    assert load_result(tmp_path / "run.nc") == result
+
+
+def test_hand_made_results_are_saved_too(result, tmp_path):
+    result.save(tmp_path / "run.nc")
+    assert load_result(tmp_path / "run.nc") == result
+    empty = TransientResult(
+        result.network, [], [], Ledger(), "m", "e", {"n": np.int64(3), "x": np.float64(0.5)}
+    )
+    empty.save(tmp_path / "run.nc")
+    assert load_result(tmp_path / "run.nc") == empty
+    odd = TransientResult(
+        None, [0.0], [result[0]], Ledger(), "m\0\n\u2264", "e" * 200_000, {}, status="stopped: \ud800"
+    )
+    odd.save(tmp_path / "run.nc")
+    assert load_result(tmp_path / "run.nc") == odd
+
+
+def test_equality_sees_every_difference(solved):
+    result = solved["telegraph"]
+
+    def copy(**changes):
+        fields = {k: getattr(result, k) for k in ("network", "times", "ledger", "method", "explanation")}
+        fields |= {k: getattr(result, k) for k in ("statistics", "status", "tolerance", "version")}
+        return TransientResult(**{**fields, "distributions": list(result), **changes})
+
+    def law(**changes):
+        d = result.final
+        fields = {k: getattr(d, k) for k in ("error_bound", "certified", "time", "moments", "support_bounds")}
+        fields |= {"lower_bound": d.lower_bound, "ledger": d.ledger, "probabilities": d.probabilities}
+        return Distribution(**{"space": d.space, **fields, **changes})
+
+    assert copy() == result
+    assert law() == result.final
+    other = fsp.gallery.telegraph().with_parameters(**{next(iter(result.network.parameters)): 0.123})
+    shifted = result.final.probabilities.copy()
+    shifted[0] = np.nextafter(shifted[0], 1.0)
+    ledger = result.ledger.copy()
+    ledger.book("pruned", 1e-9)
+    changes = [
+        {"network": None},
+        {"network": other},
+        {"times": result.times + 1e-15},
+        {"ledger": ledger},
+        {"method": "x"},
+        {"explanation": "x"},
+        {"statistics": {}},
+        {"status": "x"},
+        {"tolerance": 0.5},
+        {"version": "0"},
+        {"distributions": [result[0], result[1], result[1]]},
+        {"distributions": [*result[:2], law(probabilities=shifted)]},
+    ]
+    for change in changes:
+        assert copy(**change) != result, change
+    for change in (
+        {"probabilities": shifted},
+        {"error_bound": 0.5},
+        {"certified": False},
+        {"time": 1.0},
+        {"moments": None},
+        {"support_bounds": {}},
+        {"lower_bound": False},
+        {"ledger": None},
+    ):
+        assert law(**change) != result.final, change
+    assert result != "a result"
+    assert result.final != "a distribution"
+
+
+def test_past_distributions_are_released_while_solving(monkeypatch):
+    alive = []
+    original = AdaptiveLoop.snapshot
+
+    def snapshot(loop):
+        made = original(loop)
+        alive.append(weakref.ref(made.p))
+        return made
+
+    monkeypatch.setattr(AdaptiveLoop, "snapshot", snapshot)
+    times = np.linspace(0.1, 1.0, 10)
+    counts = []
+    advance_to = AdaptiveLoop._advance_to
+
+    def advance(loop, target):
+        gc.collect()
+        counts.append(sum(ref() is not None for ref in alive))
+        advance_to(loop, target)
+
+    monkeypatch.setattr(AdaptiveLoop, "_advance_to", advance)
+    # Whole distributions are the control.
+    for save, expected in (("moments", [0] * 10), ("distributions", list(range(10)))):
+        alive.clear()
+        counts.clear()
+        kept = fsp.solve_transient(fsp.gallery.toggle_switch(), times, tolerance=1e-4, save=save)
+        assert len(alive) == len(kept) == 10
+        assert counts == expected
+
+
+# -- complete or not there -----------------------------------------------------------------------------------
+
+
+def test_files_have_the_usual_permissions_and_no_leftovers(file):
+    mask = os.umask(0)
+    os.umask(mask)
+    assert file.stat().st_mode & 0o777 == 0o666 & ~mask
+    assert os.listdir(file.parent) == ["run.nc"]
+
+
+@pytest.mark.parametrize("where", ["fsync", "replace", "mkstemp"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_failed_write_leaves_the_old_file(result, tmp_path, monkeypatch, where, number):
+    path = tmp_path / "run.nc"
+    path.write_bytes(b"the old one")
+
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        if where == "fsync":
+            patch.setattr(storage.os, "fsync", fail)
+        elif where == "replace":
+            patch.setattr(storage.Path, "replace", fail)
+        else:
+            patch.setattr(storage.tempfile, "mkstemp", fail)
+        with pytest.raises(StorageError, match=os.strerror(number)) as caught:
+            result.save(path)
+    assert caught.value.errno == number
+    assert isinstance(caught.value, OSError)
+    assert isinstance(caught.value, fsp.FSPError)
+    assert path.read_bytes() == b"the old one"
+    assert os.listdir(tmp_path) == ["run.nc"]
+    result.save(path)
+    assert load_result(path) == result
+
+
+_LIMITED = """
+import resource, sys, signal, numpy as np
+import fsp
+from fsp.results import TransientResult
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+law = fsp.Distribution.from_states(np.arange(200_000), np.random.default_rng(1).dirichlet(np.ones(200_000)), ["X"])
+result = TransientResult(None, [0.0], [law], fsp.Ledger(), "m", "e", {})
+limit = int(sys.argv[2])
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    result.save(sys.argv[1])
+except fsp.StorageError as error:
+    sys.exit(f"refused: {error}")
+"""
+
+
+def _save_under_a_limit(path, limit):
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(path), str(limit)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_anywhere_leaves_the_old_file(tmp_path):
+    path = tmp_path / "run.nc"
+    assert _save_under_a_limit(path, 0) == (0, "")
+    size = path.stat().st_size
+    before = path.read_bytes()
+    for limit in (1, 1000, size // 2, size - 100, size - 1):
+        code, complaint = _save_under_a_limit(path, limit)
+        assert code == 1
+        assert "refused: writing" in complaint
+        assert "Traceback" not in complaint
+        assert path.read_bytes() == before
+        assert os.listdir(tmp_path) == ["run.nc"]
+    assert _save_under_a_limit(path, size) == (0, "")  # control: this much is enough
+
+
+@pytest.mark.slow
+def test_a_full_disk(tmp_path):
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("needs the right to mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        path = disk / "run.nc"
+        path.write_bytes(b"the old one")
+        code, complaint = _save_under_a_limit(path, 0)
+        assert code == 1
+        assert "No space left on device" in complaint
+        assert path.read_bytes() == b"the old one"
+        assert os.listdir(disk) == ["run.nc"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("name", ["missing/run.nc", ".", "x" * 300 + ".nc"])
+def test_places_that_cannot_be_written_are_refused(result, tmp_path, name):
+    with pytest.raises(fsp.FSPError, match="cannot write"):
+        result.save(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+# -- damaged, and not ours -----------------------------------------------------------------------------------
+
+
+def test_truncated_files_are_refused(file):
+    whole = file.read_bytes()
+    rng = np.random.default_rng(3)
+    places = {*range(9), *range(len(whole) - 90, len(whole)), *rng.integers(0, len(whole), 200).tolist()}
+    for place in sorted(places):
+        file.write_bytes(whole[:place])
+        with pytest.raises(ArgumentError, match=r"run\.nc"):
+            load_result(file)
+    for more in (b"\0", b"x" * 74, whole):
+        file.write_bytes(whole + more)
+        with pytest.raises(ArgumentError, match=r"run\.nc"):
+            load_result(file)
+    file.write_bytes(whole)
+    assert load_result(file).kept == "distributions"  # control
+
+
+def test_flipped_bits_are_noticed_everywhere(file):
+    whole = bytearray(file.read_bytes())
+    rng = np.random.default_rng(4)
+    places = {*range(16), *range(len(whole) - 80, len(whole)), *rng.integers(0, len(whole), 300).tolist()}
+    for place in sorted(places):
+        bit = 1 << int(rng.integers(8))
+        whole[place] ^= bit
+        file.write_bytes(whole)
+        with pytest.raises(ArgumentError, match=r"run\.nc"):
+            load_result(file)
+        whole[place] ^= bit
+    file.write_bytes(whole)
+    assert load_result(file).kept == "distributions"  # control
+
+
+def test_files_of_others_are_refused(tmp_path):
+    import h5py
+    import xarray
+
+    (tmp_path / "text.nc").write_text("no NetCDF")
+    (tmp_path / "empty.nc").write_bytes(b"")
+    (tmp_path / "old.nc").write_bytes(b"CDF\x01" + bytes(200))
+    (tmp_path / "noise.nc").write_bytes(np.random.default_rng(0).bytes(5000))
+    xarray.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    with h5py.File(tmp_path / "plain.h5", "w") as other:
+        other["a"] = np.arange(4)
+    (tmp_path / "folder.nc").mkdir()
+    for name, problem in [
+        ("text.nc", "cannot be read"),
+        ("empty.nc", "empty"),
+        ("old.nc", "cannot be read"),
+        ("noise.nc", "cannot be read"),
+        ("other.nc", "not a result"),
+        ("plain.h5", "not a result"),
+        ("folder.nc", "folder"),
+        ("absent.nc", "no file"),
+    ]:
+        with pytest.raises(ArgumentError, match=problem) as caught:
+            load_result(tmp_path / name)
+        assert name in str(caught.value)
+    # Sealed as ours are, but holding something else.
+    storage.write_dataset(xarray.Dataset({"a": ("x", [1.0])}), tmp_path / "sealed.nc")
+    with pytest.raises(ArgumentError, match="not a result"):
+        load_result(tmp_path / "sealed.nc")
+
+
+def test_other_layouts_and_incomplete_contents_are_refused(result, tmp_path):
+    path = tmp_path / "run.nc"
+    for layout, advice in ((restore.FORMAT + 1, "upgrade"), (1, "before the first release")):
+        storage.write_dataset(result.to_xarray().assign_attrs(format=layout), path)
+        with pytest.raises(ArgumentError, match=advice):
+            load_result(path)
+    for lacking in ("record", "offset", "probability", "error_bound", "proven_mean_lower", "largest_count"):
+        storage.write_dataset(result.to_xarray().drop_vars(lacking), path)
+        with pytest.raises(ArgumentError, match="incomplete"):
+            load_result(path)
+    for record in ("{", "[]", '{"species": 3}'):
+        data = result.to_xarray()
+        data["record"] = ((), np.array(record, dtype=object))
+        storage.write_dataset(data, path)
+        with pytest.raises(ArgumentError, match="incomplete"):
+            load_result(path)
+
+
+def test_a_network_that_a_file_cannot_keep_does_not_lose_the_numbers(result, tmp_path):
+    class Odd(fsp.ReactionNetwork):
+        def __eq__(self, other):
+            return False
+
+        __hash__ = None
+
+    odd = Odd({"X": 0}, ["0 -> X @ 1"])
+    whole = TransientResult(odd, result.times, list(result), result.ledger, "m", "e", {})
+    with pytest.warns(UserWarning, match="without its network"):
+        whole.save(tmp_path / "run.nc")
+    again = load_result(tmp_path / "run.nc")
+    assert again.network is None
+    assert list(again) == list(result)
+
+
+def test_no_pickle_is_ever_read():
+    for module in ("storage", "dataset", "restore", "results", "summary", "known_moments"):
+        text = (storage.Path(storage.__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+        assert "import pickle" not in text
+        assert "eval(" not in text
+
+
+def test_a_ledger_with_other_entries_comes_back(result, tmp_path):
+    ledger = Ledger({"initial": 0.0, "something new": 1e-9}, {"R1 crosses U <= 3": 1e-9, "R2": 0.0})
+    law = result.final
+    other = Distribution(law.space, law.probabilities, error_bound=law.error_bound, time=5.0, ledger=ledger)
+    mixed = TransientResult(None, result.times, [*result[:4], other], ledger, "m", "e", {})
+    mixed.save(tmp_path / "run.nc")
+    assert load_result(tmp_path / "run.nc") == mixed
+    assert replace(ledger) == ledger
