@@ -42,6 +42,7 @@ class Progress:
         self._active = bool(wanted)
         self._start = clock.monotonic()
         self._next = self._start + (delay if enabled is None else 0.0)
+        self._last = (self._start, 0)  # when the line last changed, and the products done then
         self._bar: Any = None
 
     def update(self, *, time: float, states: int, lost: float, products: int) -> None:
@@ -57,10 +58,13 @@ class Progress:
         self._next = now + self.INTERVAL
         if self._bar is None:
             self._bar = self._open()
-        rate = products / max(now - self._start, 1e-9)
+        then, before = self._last
+        self._last = (now, products)
+        # The present speed, which changes with the set; products count from 0 again when a run begins anew.
+        rate = max(products - before, 0) / max(now - then, 1e-9)
         self._bar.n = min(max(float(time), 0.0), self._end)
         self._bar.set_postfix_str(
-            f"{states:,} states, lost {lost:.1e}, {products:,} products, {rate:,.0f}/s", refresh=False
+            f"{states:,} states, lost {lost:.1e}, {products:,} products, {_speed(rate)}/s", refresh=False
         )
         self._bar.refresh()
 
@@ -73,7 +77,7 @@ class Progress:
             file=self._stream,
             leave=False,
             dynamic_ncols=True,
-            bar_format="t = {n:.4g} of {total:.4g} |{bar:20}| {elapsed} {postfix}",
+            bar_format="t = {n:.4g} of {total:.4g} |{bar:12}| {elapsed}{postfix}",
         )
 
     def close(self) -> None:
@@ -88,6 +92,10 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _speed(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10.0 else f"{rate:.2g}"
 
 
 def _is_terminal(stream: TextIO) -> bool:

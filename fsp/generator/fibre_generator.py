@@ -127,6 +127,11 @@ class Boundary:
         return int(self.local.size)
 
 
+#: From this number of states on a product takes so long that a call from Python for each one costs nothing, and lets
+#: the caller report progress.
+ONE_BY_ONE = 500_000
+
+
 class FibreGenerator:
     """The generator ``A`` of the chain on a state set: ``dp/dt = A p``, with outflow from the set lost.
 
@@ -381,7 +386,7 @@ class FibreGenerator:
         Returns the number of products so far, the leaked probability, and whether the last power is in ``scratch``;
         ``None`` if the set is so large that the caller may as well make the products one by one.
         """
-        if self.threads > 1:
+        if self.threads > 1 or self.n_states >= ONE_BY_ONE:
             return None
         k, leaked, swapped = power_series(
             v, scratch, total, k, weights, later, beta, allowance, self.boundary.positions, self.boundary.rates,
@@ -398,7 +403,7 @@ class FibreGenerator:
 
         ``None`` if the set is so large that the caller may as well make them one by one.
         """
-        if self.threads > 1:
+        if self.threads > 1 or self.n_states >= ONE_BY_ONE:
             return None
         k, leaked = chebyshev_series(
             previous, v, scratch, total, 1, weights, integrals, beta, per_column, lengths, magnitudes, wanted, refuse,

@@ -17,6 +17,7 @@ The proof is in docs/theory.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,7 @@ class Chebyshev:
     def __init__(self, headroom: float = 1.0) -> None:
         self.headroom = headroom
         self.products = 0
+        self.pulse: Callable[[float, int], None] | None = None
         self.stretch = 1.0
 
     def begin(self, operator: Operator, p: FloatArray, duration: Any, budget: float) -> None:
@@ -173,6 +175,8 @@ class Chebyshev:
             k += 1
             lengths[k], magnitudes[k] = operator.recurrence(v, previous, scratch, beta, value[k], total)
             previous, v, scratch = v, scratch, previous
+            if self.pulse is not None:
+                self.pulse(k / value.size, k + 1)
 
     def _account(
         self, k: int, lengths: FloatArray, magnitudes: FloatArray, per_column: float, row_sum: float, count: float,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -213,9 +214,17 @@ class AdaptiveLoop:
     def _advance_to(self, target: float) -> None:
         while self.time < target and not self._absorbed(target) and not self._settled(target):
             self._step(target)
-            if self.report is not None:
-                self.report(time=self.time, states=self.space.n_states, lost=self.ledger.total,
-                            products=self.statistics["products"])  # fmt: skip
+            self._report(self.time)
+
+    def _report(self, time: float, products: int = 0, leaked: float = 0.0) -> None:
+        """Say how far the run has come, with what the present step has done so far."""
+        if self.report is not None:
+            done = int(self.statistics["products"]) + products
+            states = self.statistics["states_final"]
+            self.report(time=time, states=states, lost=self.ledger.total + leaked, products=done)
+
+    def _pulse(self, stepper: Stepper, duration: float, part: float, products: int) -> None:
+        self._report(self.time + part * duration, stepper.products + products, stepper.leaked)
 
     def _absorbed(self, target: float) -> bool:
         """Tell whether nothing happens any more; then the time jumps ahead."""
@@ -270,6 +279,7 @@ class AdaptiveLoop:
                 grew += 1
                 start_space, start_p = self.space, self.p
             generator, space = self.generator, self.space
+            stepper.pulse = functools.partial(self._pulse, stepper, step.duration)
             stepper.headroom = 1.0 if self.fixed else self._headroom
             exact = np.longdouble(step.until) - np.longdouble(self.time)
             stepper.begin(generator, self.p if self.fixed else self.p.copy(), exact, step.budget)
@@ -312,6 +322,7 @@ class AdaptiveLoop:
         self._collect(leaks, generator, stepper)
         self.space, self.generator = space, generator
         self.p = stepper.finish()
+        stepper.pulse = None  # which holds this loop, and with it all its memory
         self._longest = max(self._longest, step.duration)
         self.time = step.until
         self._book(leaks, stepper, "defect" if step.signed else "series")

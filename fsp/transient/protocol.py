@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
@@ -106,8 +107,12 @@ class Stepper(Protocol):
         How far above the rates of the present set the step should plan, because the set may grow.
     stretch : float
         What the step may leak at most, over its duration times the allowance.
+    pulse : callable or None
+        Called now and then while a step is long, with the part of it that is done, from 0 to 1, and the products that
+        are not yet counted.
     """
 
+    pulse: Callable[[float, int], None] | None
     products: int
     leaked: float
     missing: float

@@ -9,6 +9,7 @@ known before it is made, so no probability is lost that a larger set would have 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,14 @@ class Uniformisation:
         What a step may leak at most, over its duration times the allowance.
     products : int
         Products made so far.
+    pulse : callable or None
+        Called after each product with the part of the step that is done, and the products not yet counted.
     """
 
     def __init__(self, headroom: float = HEADROOM) -> None:
         self.headroom = headroom
         self.products = 0
+        self.pulse: Callable[[float, int], None] | None = None
 
     def begin(self, operator: Operator, p: FloatArray, duration: Any, budget: float) -> None:
         """Start a step of ``duration`` from ``p``, which is overwritten; its series may leave out ``budget``."""
@@ -104,6 +108,8 @@ class Uniformisation:
                 self._k += 1
                 operator.product(self._v, self._next, 1.0, self.beta, series.fine[self._k], self._total)
                 self._v, self._next = self._next, self._v
+                if self.pulse is not None:
+                    self.pulse(self._k / series.n_products, self._k - before)
         self.products += self._k - before
         self.rounding = self._k * self._error + 4.0 * operator.vector_error
         return Progress.DONE if self._k >= series.n_products else Progress.OUTFLOW

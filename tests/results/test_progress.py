@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
+import pytest
+
+import fsp
 from fsp.progress import Progress
 
 
@@ -49,3 +54,48 @@ def test_an_end_at_time_zero_is_no_trouble():
     progress.update(time=0.0, states=1, lost=0.0, products=0)
     progress.close()
     assert "nan" not in stream.getvalue()
+
+
+def test_the_speed_is_that_of_the_moment(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("fsp.progress.clock.monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = Progress(10.0, enabled=True, stream=stream)
+    for second, products in ((0.5, 1000), (1.5, 1040), (2.5, 1044), (3.5, 4)):
+        now[0] = second
+        progress.update(time=second, states=10, lost=0.0, products=products)
+    progress.close()
+    for piece in ("2,000/s", "40/s", "4/s", "0/s"):
+        assert f" {piece}" in stream.getvalue()
+
+
+def test_a_run_reports_within_its_steps():
+    """Steps on large sets are long: their products report, and time never runs backwards or past the end."""
+    network = fsp.gallery.toggle_switch()
+    seen = []
+
+    class Line(Progress):
+        def update(self, **report):
+            seen.append(report)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fsp.solve.Progress", Line)
+        patch.setattr("fsp.generator.fibre_generator.ONE_BY_ONE", 1000)
+        result = fsp.solve_transient(network, [0.2, 0.5], tolerance=1e-4, bounds={"U": 250, "V": 250})
+    assert len(seen) > 2 * result.statistics["steps"]
+    times = [report["time"] for report in seen]
+    assert times == sorted(times)
+    assert times[-1] <= 0.5 * (1 + 1e-12)
+    products = [report["products"] for report in seen]
+    assert products == sorted(products)
+    assert products[-1] == result.statistics["products"]
+    assert all(0.0 <= report["lost"] <= 1e-4 and report["states"] <= 251**2 for report in seen)
+
+
+def test_the_whole_command_is_silent_in_a_pipe_and_speaks_when_told_to():
+    words = [sys.executable, "-m", "fsp", "transient", "gallery:birth_death", "-t", "1"]
+    quiet = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
+    assert quiet.stderr == ""
+    loud = subprocess.run([*words, "--progress"], capture_output=True, text=True, check=True, timeout=120)
+    assert "states, lost" in loud.stderr
+    assert loud.stdout.splitlines()[:2] == quiet.stdout.splitlines()[:2]
