@@ -15,8 +15,8 @@ import click
 
 import fsp
 from fsp import cli_output, storage
-from fsp.cli_arguments import check_picture, parse_bounds, parse_memory, parse_times
-from fsp.errors import ArgumentError, FSPError, SolverError
+from fsp.cli_arguments import FIGURES, SAVES, check_picture, parse_bounds, parse_memory, parse_times
+from fsp.errors import ArgumentError, FSPError, SolverError, StorageError
 
 __all__ = ["main"]
 
@@ -59,8 +59,15 @@ def info(model: str, as_json: bool) -> None:
 @click.option("--tolerance", default=1e-8, show_default=True, help="Bound on the 1-norm of the error.")
 @click.option("--species", multiple=True, metavar="NAME", help="Show this species only (repeatable).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("-o", "--output", metavar="FILE.nc", help="Save everything as NetCDF-4.")
-@click.option("--plot", "picture", metavar="FILE.png", help="Draw means and the last distribution.")
+@click.option("-o", "--output", metavar="FILE.nc", help="Save as NetCDF-4.")
+@click.option(
+    "--save", type=click.Choice(SAVES), default=SAVES[0], show_default=True, help="What to keep and to save."
+)
+@click.option("--plot", "picture", metavar="FILE.png", help="Draw a picture.")
+@click.option(
+    "--plot-kind", type=click.Choice(FIGURES), default=FIGURES[0], show_default=True, help="What to draw."
+)
+@click.option("--plot-log", is_flag=True, help="Logarithmic probabilities in the picture.")
 @click.option(
     "--bounds", multiple=True, metavar="BOUNDS", help="Keep to U=300,V=20 or a condition 'U*V <= 5000'."
 )
@@ -75,7 +82,10 @@ def transient(
     species: tuple[str, ...],
     as_json: bool,
     output: str | None,
+    save: str,
     picture: str | None,
+    plot_kind: str,
+    plot_log: bool,
     bounds: tuple[str, ...],
     max_states: int | None,
     memory_limit: str | None,
@@ -87,6 +97,7 @@ def transient(
     wanted = parse_times(times)
     options: dict[str, Any] = {"tolerance": tolerance, "method": method, "progress": progress}
     options["bounds"] = parse_bounds(bounds)
+    options["save"] = save
     options["max_states"] = max_states
     options["memory_limit"] = None if memory_limit is None else parse_memory(memory_limit)
     if not 0.0 < tolerance < 1.0:
@@ -94,6 +105,7 @@ def transient(
         raise ArgumentError(message)
     if picture is not None:
         check_picture(picture)
+        cli_output.check_figure(plot_kind, save, len(wanted))
     for path in (output, picture):
         if path is not None:
             storage.check_writable(path)
@@ -107,13 +119,13 @@ def transient(
         if as_json:
             click.echo(cli_output.to_json(_failure(error, model, names)))
         raise
-    failure: OSError | None = None
+    failure: StorageError | None = None
     try:
         if output is not None:
             result.save(output)
         if picture is not None:
-            cli_output.draw_result(result, names, picture)
-    except OSError as error:  # the numbers are printed all the same
+            cli_output.draw_result(result, names, picture, plot_kind, log=plot_log)
+    except StorageError as error:  # the numbers are printed all the same
         failure = error
     if as_json:
         click.echo(cli_output.to_json(cli_output.result_json(result, model, names)))
@@ -121,6 +133,32 @@ def transient(
         click.echo(cli_output.describe_result(result, model, names))
     if failure is not None:
         raise failure
+
+
+@commands.command(
+    epilog="Example: fsp report run.nc -o report.html",
+    help="Write a page about a saved result.\n\nRESULT is a file that fsp transient -o wrote.",
+)
+@click.argument("result")
+@click.option("-o", "--output", metavar="FILE.html", help="Where to write (default: beside RESULT).")
+@click.option("--species", multiple=True, metavar="NAME", help="Show this species only (repeatable).")
+@click.option("--json", "as_json", is_flag=True, help="Print what the file holds as one JSON object.")
+def report(result: str, output: str | None, species: tuple[str, ...], as_json: bool) -> None:
+    """Read a result and write one self-contained page: model, tables, pictures, ledger, how to cite."""
+    from fsp.report import write_report
+
+    target = os.path.splitext(result)[0] + ".html" if output is None else output
+    if os.path.abspath(target) == os.path.abspath(result):
+        message = f"the report would take the place of the result {result!r}: give another name with -o"
+        raise ArgumentError(message)
+    storage.check_writable(target)
+    loaded = fsp.load_result(result)
+    names = list(dict.fromkeys(species)) or list(loaded.species_names)
+    write_report(loaded, target, names)
+    if as_json:
+        click.echo(cli_output.to_json({**cli_output.result_json(loaded, result, names), "report": target}))
+    else:
+        click.echo(f"wrote {target}")
 
 
 def _load(model: str) -> Any:
@@ -196,6 +234,9 @@ def _run(words: list[str]) -> int:
     except SolverError as error:
         _complain(str(error))
         click.echo(_partial_note(error), err=True)
+        return 1
+    except StorageError as error:
+        _complain(str(error))
         return 1
     except FSPError as error:
         _complain(str(error))

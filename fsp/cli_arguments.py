@@ -10,8 +10,12 @@ from pathlib import Path
 
 from fsp.errors import ArgumentError
 
-__all__ = ["check_picture", "parse_bounds", "parse_memory", "parse_times"]
+__all__ = ["FIGURES", "SAVES", "check_picture", "parse_bounds", "parse_memory", "parse_times"]
 
+#: What --save and --plot-kind can be, the default first; the names of ``fsp.summary`` and ``fsp.figures``, which
+#: would take long to import for --help.
+SAVES = ("distributions", "marginals", "moments")
+FIGURES = ("auto", "course", "heatmap", "distribution", "run")
 _MAX_TIMES = 1_000_000
 _PICTURES = ("png", "pdf", "svg", "jpg", "jpeg", "tif", "tiff", "webp", "eps")
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import fsp
 from fsp import storage
+from fsp.errors import ArgumentError
 
 if TYPE_CHECKING:
     from fsp.model import ReactionNetwork
     from fsp.results import TransientResult
 
 __all__ = [
+    "check_figure",
     "describe_network",
     "describe_result",
     "draw_result",
@@ -182,26 +184,37 @@ def _run_facts(result: TransientResult) -> str:
     return ", ".join(facts) or "no statistics"
 
 
-def draw_result(result: TransientResult, names: Sequence[str], path: str | Path) -> None:
-    """Draw means over time and, for one or two species, the distribution at the last time.
+def check_figure(kind: str, save: str, n_times: int) -> None:
+    """Refuse a picture that the result will not be able to give, before the work begins.
 
     Raises
     ------
-    OSError
+    ArgumentError
+        When marginals are needed that are not kept, or several times.
+    """
+    if save == "moments" and kind in ("heatmap", "distribution"):
+        message = f"--plot-kind {kind} needs marginals: take --save marginals or distributions"
+        raise ArgumentError(message)
+    if n_times < 2 and kind == "heatmap":
+        message = "--plot-kind heatmap needs several times"
+        raise ArgumentError(message)
+
+
+def draw_result(
+    result: TransientResult, names: Sequence[str], path: str | Path, kind: str = "auto", *, log: bool = False
+) -> None:
+    """Draw a figure of a result into a file; see ``fsp.figures.result_figure`` for the kinds.
+
+    Raises
+    ------
+    StorageError
         When the file cannot be written; no partial file is left.
     """
-    from matplotlib.figure import Figure
+    from fsp.figures import result_figure
 
-    course, law = len(result) > 1, len(names) <= 2
-    panels = max(1, course + law) if (course or law) else 1
-    figure = Figure(figsize=(6.4 * panels, 4.2), layout="constrained")
-    axes = figure.subplots(1, panels, squeeze=False)[0]
-    if course or not law:
-        result.plot(names, ax=axes[0])
-    if law:
-        result.final.marginal(list(names)).plot(ax=axes[-1])
+    figure = result_figure(result, names, kind, log=log)
     with storage.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=150, format=Path(path).suffix.lower().lstrip("."))
+        figure.savefig(temporary, dpi=200, format=Path(path).suffix.lower().lstrip("."))
 
 
 # -- networks ----------------------------------------------------------------------------------------------

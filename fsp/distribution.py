@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fsp import plot, statistics
 from fsp.errors import ArgumentError
 from fsp.interval import Interval
+from fsp.plot_style import Caption
 from fsp.query import Columns, read_condition, read_function
 from fsp.statistics import Mode
 from fsp.stored import StoredDistribution
@@ -386,7 +387,10 @@ class Distribution(StoredDistribution):
                 f"for example .marginal({self.species_names[0]!r}).plot()"
             )
             raise ArgumentError(message)
-        caption = plot.Caption(self.error_bound, self.certified, self.time)
+        if not self.total > 0.0:
+            message = "the distribution holds no probability to draw"
+            raise ArgumentError(message)
+        caption = Caption(self.error_bound, self.certified, self.time)
         if len(self.species_names) == 1:
             (name,) = self.species_names
             return plot.draw_counts(

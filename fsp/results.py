@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fsp import plot, storage
+from fsp import figures, storage
 from fsp.dataset import to_dataset
 from fsp.distribution import Distribution
 from fsp.errors import ArgumentError, ModelError
@@ -240,13 +240,45 @@ class TransientResult(Sequence[Distribution]):
         storage.check_writable(path)
         storage.write_dataset(self.to_xarray(save=save), path)
 
-    def plot(self, names: str | Sequence[str] | None = None, ax: Any = None, **options: Any) -> Any:
-        """Draw means over time with a band of one standard deviation; returns the matplotlib Axes."""
+    def plot(
+        self,
+        names: str | Sequence[str] | None = None,
+        ax: Any = None,
+        *,
+        kind: str = "course",
+        log: bool = False,
+        quantiles: Sequence[float] = (0.05, 0.95),
+        **options: Any,
+    ) -> Any:
+        """Draw the result on one pair of axes; returns the matplotlib Axes.
+
+        Parameters
+        ----------
+        names : str or sequence of str, optional
+            The species; by default all.
+        ax : Axes, optional
+            Where to draw; by default in a figure of its own.
+        kind : str
+            ``"course"``: means over time, a band of one standard deviation, and, for up to three species,
+            quantiles. ``"heatmap"``: the marginal of one species over time. ``"states"``: the size of the
+            state set. ``"ledger"``: the sources of error over time.
+        log : bool
+            Logarithmic probabilities, in a heat map.
+        quantiles : sequence of float
+            The levels of the quantiles; empty for none.
+        **options
+            Passed on to matplotlib.
+
+        Raises
+        ------
+        ArgumentError
+            For an unknown kind or species, or when the result does not hold what the picture needs.
+        """
         wanted = self.species_names if names is None else (names,) if isinstance(names, str) else tuple(names)
-        means = np.column_stack([self.mean(name) for name in wanted])
-        deviations = np.column_stack([self.std(name) for name in wanted])
-        caption = plot.Caption(self.error_bound, self.certified)
-        return plot.draw_course(self.times, means, deviations, wanted, caption, ax=ax, **options)
+        for name in wanted:
+            if name not in self.species_names:
+                raise ArgumentError(unknown_species(name, self.species_names))
+        return figures.draw_picture(self, wanted, kind, ax=ax, log=log, quantiles=quantiles, **options)
 
     def __repr__(self) -> str:
         done = "" if self.status == "finished" else f" ({self.status})"

@@ -227,6 +227,7 @@ def test_options_reach_the_solver(fsp):
             "bounds": {"protein": 300},
             "max_states": 1000,
             "memory_limit": 2**30,
+            "save": "distributions",
         }
     ]
 
