@@ -7,6 +7,7 @@ included. Every text that comes from a model or a file goes through ``_text``.
 from __future__ import annotations
 
 import base64
+import decimal
 import html
 import io
 import math
@@ -75,7 +76,7 @@ def html_report(result: TransientResult, names: Sequence[str] | None = None) -> 
     >>> import fsp
     >>> result = fsp.solve_transient(fsp.gallery.birth_death(), times=[1.0, 2.0], tolerance=1e-6)
     >>> page = html_report(result)
-    >>> page.startswith("<!DOCTYPE html>"), "data:image/png;base64," in page, "http" in page.split("How to cite")[0]
+    >>> page.startswith("<!DOCTYPE html>"), "data:image/png;base64," in page, "<script" in page
     (True, True, False)
     """
     if not len(result):
@@ -136,12 +137,23 @@ def _note(text: str) -> str:
 
 
 def _bounds(interval: Interval) -> str:
-    """Return an enclosure for reading."""
+    """Return an enclosure for reading: at most nine digits, rounded outward, so that it stays one.
+
+    Examples
+    --------
+    >>> _bounds(Interval(1.0, 1.0 + 2e-16)), _bounds(Interval(0.0, 5e-324))
+    ('[1, 1.00000001]', '[0, 1e-100]')
+    """
     if not math.isfinite(interval.upper):
-        return f"at least {interval.lower:.6g}, no upper bound proven"
-    if interval.upper < _TINY:
-        return f"[0, {_TINY:g}]" if interval.upper > 0.0 else "[0, 0]"
-    return str(interval)
+        return f"at least {_rounded(interval.lower, decimal.ROUND_FLOOR)}, no upper bound proven"
+    lower = 0.0 if 0.0 <= interval.lower < _TINY else interval.lower
+    tiny = 0.0 < interval.upper < _TINY
+    upper = f"{_TINY:g}" if tiny else _rounded(interval.upper, decimal.ROUND_CEILING)
+    return f"[{_rounded(lower, decimal.ROUND_FLOOR)}, {upper}]"
+
+
+def _rounded(value: float, direction: str) -> str:
+    return f"{float(decimal.Context(prec=9, rounding=direction).create_decimal(value)):.9g}"
 
 
 # -- the sections --------------------------------------------------------------------------------------------

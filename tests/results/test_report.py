@@ -14,7 +14,7 @@ import fsp
 from fsp import cli, storage
 from fsp.errors import ArgumentError, StorageError
 from fsp.ledger import MEANINGS, Ledger
-from fsp.report import html_report, write_report
+from fsp.report import _bounds, html_report, write_report
 from fsp.results import TransientResult
 
 EVIL = "<script>alert(1)</script>\"'&{0}<img src=x onerror=alert(2)>"
@@ -98,7 +98,7 @@ def test_a_report_says_everything(page, solved):
         f"{solved.ledger.total:.3e}",
         f"{solved.final.n_states:,}",
         f"{solved.mean('U')[-1]:.7g}",
-        str(solved.final.mean_bounds("U")),
+        _bounds(solved.final.mean_bounds("U")),
         "95 %",
         "Munsky",
         "Jensen",
@@ -221,3 +221,13 @@ def test_the_command(solved, tmp_path, capsys, monkeypatch):
         assert problem in err
         assert "Traceback" not in err
     assert run("report", "--help")[0] == 0
+
+
+def test_printed_enclosures_are_enclosures():
+    rng = np.random.default_rng(5)
+    for _ in range(2000):
+        lower = float(10.0 ** rng.uniform(-12, 12))
+        interval = fsp.Interval(lower, lower * float(1.0 + 10.0 ** rng.uniform(-18, 1)))
+        printed = re.fullmatch(r"\[(\S+), (\S+)\]", _bounds(interval))
+        assert float(printed[1]) <= interval.lower <= interval.upper <= float(printed[2])
+        assert len(_bounds(interval)) <= 36
