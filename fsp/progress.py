@@ -58,6 +58,7 @@ class Progress:
         self._next = now + self.INTERVAL
         if self._bar is None:
             self._bar = self._open()
+            self._bar.start_t -= now - self._start  # the time that is shown is that of the run
         then, before = self._last
         self._last = (now, products)
         # The present speed, which changes with the set; products count from 0 again when a run begins anew.

@@ -265,7 +265,7 @@ def test_info(fsp):
 
 def test_help_has_an_example(fsp):
     assert "transient" in fsp()[1]
-    for command in ("info", "transient"):
+    for command in ("info", "transient", "report"):
         code, out, _ = fsp(command, "--help")
         assert code == 0
         assert f"Example: fsp {command}" in " ".join(out.split())
@@ -287,6 +287,13 @@ def test_help_has_an_example(fsp):
         (["transient", "m", "-t", "1", "--max-states", "0"], "max-states"),
         (["transient", "m", "-t", "1", "--memory-limit", "x"], "memory limit"),
         (["transient", "m", "-t", "1", "--plot", "a.xyz"], "ending"),
+        (["transient", "m", "-t", "1", "--plot", "a.png", "--plot-kind", "cake"], "plot-kind"),
+        (["transient", "m", "-t", "1", "--plot", "a.png", "--plot-kind", "heatmap"], "several times"),
+        (
+            ["transient", "m", "-t", "1,2", "--plot", "a.png", "--plot-kind", "heatmap", "--save", "moments"],
+            "needs marginals",
+        ),
+        (["transient", "m", "-t", "1", "--save", "all"], "--save"),
         (["transient", "m", "-t", "1", "-o", "/no/such/folder/a.nc"], "no folder"),
         (["transient", "m", "-t", "1", "-o", "/"], "it is a folder"),
         (["transient", "m", "-t", "1", "--bounds", "U"], "NAME=COUNT"),
@@ -421,6 +428,41 @@ def test_bounds_keep_the_states_and_book_the_leak(model, capsys):
     code, _, err = run_here(capsys, "transient", model, "-t", "9", "--bounds", "X=10")
     assert code == 1
     assert "leaked" in err
+
+
+@pytest.mark.parametrize("save", ["distributions", "marginals", "moments"])
+def test_only_what_was_asked_for_is_saved(model, tmp_path, capsys, save):
+    out = tmp_path / "run.nc"
+    words = ["transient", model, "-t", "0,1,4", "--json", "-o", str(out), "--save", save]
+    code, text, err = run_here(capsys, *words)
+    assert (code, err) == (0, "")
+    from fsp.results import load_result
+
+    loaded = load_result(out)
+    assert loaded.kept == save
+    assert loaded.network.name == "immigration_death"
+    assert loaded.mean("X").tolist() == [row[0] for row in strict_json(text)["mean"]]
+    assert ("state" in loaded.to_xarray()) == (save == "distributions")
+
+
+@pytest.mark.parametrize("kind", ["auto", "course", "heatmap", "distribution", "run"])
+def test_every_kind_of_picture_is_drawn(model, tmp_path, capsys, kind):
+    sizes = set()
+    for log in ([], ["--plot-log"]):
+        picture = tmp_path / f"{kind}{len(log)}.png"
+        words = ["transient", model, "-t", "0:4:1", "--plot", str(picture), "--plot-kind", kind, *log]
+        assert run_here(capsys, *words)[0] == 0
+        assert picture.read_bytes()[:4] == b"\x89PNG"
+        sizes.add(picture.read_bytes())
+    assert len(sizes) == (2 if kind in ("heatmap", "distribution") else 1)
+
+
+def test_choices_are_those_of_the_library():
+    from fsp.cli_arguments import FIGURES, SAVES
+    from fsp.figures import KINDS as figures
+    from fsp.summary import KINDS as saves
+
+    assert (FIGURES, SAVES) == (figures, saves)
 
 
 def test_the_module_is_the_command(model):

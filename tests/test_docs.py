@@ -98,7 +98,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_page_runs(path: Path, workplace: Path) -> None:
     page = path.read_text(encoding="utf-8")
     n = run_page(page, path.name)
-    if path.name in ("README.md", "getting-started.md", "networks.md", "transient.md", "distributions.md"):
+    if path.name in (
+        "README.md",
+        "getting-started.md",
+        "networks.md",
+        "transient.md",
+        "distributions.md",
+        "storage.md",
+        "pictures.md",
+    ):
         assert n > 0
 
 
