@@ -138,22 +138,36 @@ class Distribution(StoredDistribution):
     def covariance(self, a: str | None = None, b: str | None = None) -> Any:
         """Return the covariance of two species, or a pandas DataFrame for all pairs."""
         if a is not None and b is not None:
-            if a == b:
-                return self.variance(a)
-            centres = {name: self.law(name).mean() for name in (a, b)}
-            product = self._expect((a, b), lambda c: (c[a] - centres[a]) * (c[b] - centres[b]))
-            exact = None if self.moments is None else self.moments.cross(a, b)
-            if exact is None:
-                return product
-            return (exact - self.mean_bounds(a) * self.mean_bounds(b)).clip(product)
+            return self._covariances([(a, b)])[0]
         if a is not None or b is not None:
             message = "a covariance needs two species, or none for the matrix of all"
             raise ArgumentError(message)
         import pandas
 
+        return pandas.DataFrame(
+            self._covariance_matrix(), index=list(self.species_names), columns=list(self.species_names)
+        )
+
+    def _covariance_matrix(self) -> NDArray[np.float64]:
         names = self.species_names
-        table = [[self.covariance(*sorted((x, y))) for y in names] for x in names]
-        return pandas.DataFrame(table, index=list(names), columns=list(names))
+        rows, columns = np.triu_indices(len(names))
+        values = self._covariances([(names[i], names[j]) for i, j in zip(rows, columns, strict=True)])
+        matrix = np.empty((len(names), len(names)))
+        matrix[rows, columns] = matrix[columns, rows] = values
+        return matrix
+
+    def _covariances(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        centres = {name: self.law(name).mean() for a, b in pairs if a != b for name in (a, b)}
+        products = statistics.products(self._measure, pairs, centres)
+        return [self._covariance(a, b, product) for (a, b), product in zip(pairs, products, strict=True)]
+
+    def _covariance(self, a: str, b: str, product: float) -> float:
+        if a == b:
+            return float(self.variance(a))
+        exact = None if self.moments is None else self.moments.cross(a, b)
+        if exact is None:
+            return product
+        return (exact - self.mean_bounds(a) * self.mean_bounds(b)).clip(product)
 
     def _series(self, value: Callable[[str], float]) -> Any:
         import pandas

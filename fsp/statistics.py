@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "entropy",
     "entropy_bounds",
     "local_maxima",
+    "products",
     "quantile",
     "quantile_bounds",
 ]
@@ -43,6 +44,21 @@ class Mode(NamedTuple):
     state: dict[str, int]
     probability: float
     proven: bool
+
+
+def products(measure: Measure, pairs: Sequence[tuple[str, str]], centres: Mapping[str, float]) -> list[float]:
+    """Return the means of ``(X - centre) (Y - centre)`` for pairs of species, 0 for a species with itself.
+
+    The states are looked at once for all pairs, which is what takes long.
+    """
+    sums: list[list[float]] = [[] for _ in pairs]
+    for start, stop, p in measure.parts() if centres else ():
+        columns = measure.columns(list(centres), start, stop)
+        off = {name: columns[name] - centre for name, centre in centres.items()}
+        for terms, (a, b) in zip(sums, pairs, strict=True):
+            if a != b:
+                terms.append(float(np.sum(off[a] * off[b] * p)))
+    return [math.fsum(terms) / measure.total if terms else 0.0 for terms in sums]
 
 
 def quantile(law: SpeciesLaw, q: float) -> int:

@@ -257,7 +257,7 @@ def condense(law: Distribution, save: str) -> Distribution:
             )
             for name in names
         }
-        covariances = _covariances(law)
+        covariances = law._covariance_matrix()
         marginals = {name: law.marginal(name) for name in names} if save == "marginals" else {}
     return Summary(
         table,
@@ -270,12 +270,3 @@ def condense(law: Distribution, save: str) -> Distribution:
         lower_bound=law.lower_bound,
         ledger=law.ledger,
     )
-
-
-def _covariances(law: Distribution) -> NDArray[np.float64]:
-    names = law.species_names
-    table = np.empty((len(names), len(names)))
-    for i, a in enumerate(names):
-        for j in range(i, len(names)):
-            table[i, j] = table[j, i] = law.covariance(a, names[j])
-    return table
