@@ -243,10 +243,10 @@ def _marginal_lists(laws: Sequence[Summary], names: Sequence[str]) -> Variables:
     if not parts:
         return {}
     return {
-        "marginal_offset": ("marginal_edge", _edges([part.n_states for part in parts])),
-        "marginal_count": ("marginal_entry", _narrow(np.concatenate([part.states[:, 0] for part in parts]))),
-        "marginal_probability": ("marginal_entry", np.concatenate([part.probabilities for part in parts])),
-        "marginal_error": _table([[d.marginals[name].error_bound for name in names] for d in laws], names),
+        "law_offset": ("law_edge", _edges([part.n_states for part in parts])),
+        "law_count": ("law_entry", _narrow(np.concatenate([part.states[:, 0] for part in parts]))),
+        "law_probability": ("law_entry", np.concatenate([part.probabilities for part in parts])),
+        "law_error": _table([[d.marginals[name].error_bound for name in names] for d in laws], names),
     }
 
 

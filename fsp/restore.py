@@ -98,13 +98,13 @@ class _Reader:
         self, k: int, i: int, name: str, proven: StoredMoments, options: Mapping[str, Any]
     ) -> Distribution:
         place = k * len(self.names) + i
-        edges = self.values["marginal_offset"]
+        edges = self.values["law_offset"]
         entries = slice(int(edges[place]), int(edges[place + 1]))
-        counts = self.values["marginal_count"][entries]
-        error = float(self.values["marginal_error"][k, i])
+        counts = self.values["law_count"][entries]
+        error = float(self.values["law_error"][k, i])
         return Distribution(
             PointSet(counts[:, np.newaxis], [name]),
-            self.values["marginal_probability"][entries],
+            self.values["law_probability"][entries],
             moments=proven,
             support_bounds=self._largest(k, [name]),
             **{**options, "error_bound": error},

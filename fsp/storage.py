@@ -35,17 +35,28 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ArgumentError
-        When the folder does not exist or cannot be written to, or the path is a folder.
+        When the folder does not exist or cannot be written to, or the path is no ordinary file.
     """
     target = Path(path)
-    folder = target.parent
     try:
+        target = target.resolve()  # a link stays a link to the new file
+        folder = target.parent
         is_folder = target.is_dir()
-    except (OSError, ValueError) as error:  # too long a name, or a null byte in it
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # too long a name, a null byte in it, links in a circle
         message = f"cannot write {str(target)!r}: {error}"
         raise ArgumentError(message) from error
     if is_folder:
         message = f"cannot write {str(target)!r}: it is a folder; give the name of a file"
+        raise ArgumentError(message)
+    if target.exists() and not target.is_file():  # such as /dev/null, which a rename would replace
+        message = f"cannot write {str(target)!r}: it is not an ordinary file"
+        raise ArgumentError(message)
+    if target.exists() and not os.access(target, os.W_OK):
+        message = f"cannot write {str(target)!r}: it is there already and must not be written to"
         raise ArgumentError(message)
     if not folder.is_dir():
         message = f"cannot write {str(target)!r}: there is no folder {str(folder)!r}"
@@ -87,10 +98,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        # mkstemp makes files that only the owner reads; the result gets the usual permissions of a new file.
+        # mkstemp makes files that only the owner reads; the result gets those of the old file, or of a new one.
         mask = os.umask(0)
         os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~mask)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -144,8 +155,12 @@ def write_dataset(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
 
     # Made in memory: where a disk fills up under it, the HDF5 library can bring the whole process down.
     buffer = io.BytesIO()
-    with h5netcdf.File(buffer, "w") as file:
-        dataset.dump_to_store(H5NetCDFStore(file), encoding=options)
+    try:
+        with h5netcdf.File(buffer, "w") as file:
+            dataset.dump_to_store(H5NetCDFStore(file), encoding=options)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        message = f"writing {os.fspath(path)!r} failed: it cannot be expressed as NetCDF-4: {error}"
+        raise StorageError(message) from error
     image = buffer.getbuffer()
     seal = _MARK + hashlib.sha256(image).hexdigest().encode() + b"\n"
     with replacing(path) as temporary, temporary.open("wb") as target:

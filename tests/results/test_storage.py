@@ -347,6 +347,68 @@ def test_places_that_cannot_be_written_are_refused(result, tmp_path, name):
     assert os.listdir(tmp_path) == []
 
 
+def test_only_ordinary_files_are_replaced(result, tmp_path):
+    os.mkfifo(tmp_path / "pipe.nc")
+    with pytest.raises(ArgumentError, match="not an ordinary file"):
+        result.save(tmp_path / "pipe.nc")
+    with pytest.raises(ArgumentError, match="not an ordinary file"):
+        result.save(os.devnull)
+    (tmp_path / "round.nc").symlink_to("round.nc")
+    with pytest.raises(fsp.FSPError, match="cannot write|failed"):
+        result.save(tmp_path / "round.nc")
+    with pytest.raises(ArgumentError, match="cannot write"):
+        result.save(f"{tmp_path}/a\0b.nc")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.nc").symlink_to("there/run.nc")
+    (tmp_path / "there" / "run.nc").write_bytes(b"old")
+    (tmp_path / "there" / "run.nc").chmod(0o600)
+    result.save(tmp_path / "link.nc")
+    assert (tmp_path / "link.nc").is_symlink()
+    assert (tmp_path / "there" / "run.nc").stat().st_mode & 0o777 == 0o600
+    assert load_result(tmp_path / "link.nc") == result
+
+
+def test_species_may_have_the_names_of_variables(tmp_path):
+    names = [
+        "entry",
+        "error",
+        "count",
+        "offset",
+        "probability",
+        "edge",
+        "record",
+        "species",
+        "state",
+        "Ω",
+        "order_low",
+    ]
+    law = Distribution.from_states(
+        np.eye(len(names), dtype=int), np.full(len(names), 1 / len(names)), names, time=0.0
+    )
+    result = TransientResult(None, [0.0], [law], Ledger(), "m", "e", {})
+    for save in KINDS:
+        result.save(tmp_path / "run.nc", save=save)
+        again = load_result(tmp_path / "run.nc")
+        assert again.kept == save
+        assert again.species_names == tuple(names)
+        assert again.mean().tolist() == result.mean().tolist()
+        if save != "moments":
+            assert (
+                again[0].marginal("count").probabilities.tolist()
+                == law.marginal("count").probabilities.tolist()
+            )
+
+
+def test_what_netcdf_cannot_express_is_our_error(tmp_path):
+    import xarray
+
+    with pytest.raises(StorageError, match="cannot be expressed"):
+        storage.write_dataset(
+            xarray.Dataset({"a/b/c": ("x", [1.0])}, attrs={"bad": "x\0" * 40_000}), tmp_path / "x.nc"
+        )
+    assert os.listdir(tmp_path) == []
+
+
 # -- damaged, and not ours -----------------------------------------------------------------------------------
 
 
