@@ -160,7 +160,7 @@ def result_figure(result: Course, names: Sequence[str], kind: str = "auto", *, l
             result[-1].marginal(group).plot(ax, log=log)
         else:
             draw_picture(result, group, kind, ax=ax, log=log)
-    if kind == "course" and len(groups) > 1:  # one legend serves all panels
+    if kind in ("course", "heatmap") and len(groups) > 1:  # one legend serves all panels
         handles, texts = axes[0].get_legend_handles_labels()
         for ax in axes[: len(groups)]:
             ax.get_legend().remove()

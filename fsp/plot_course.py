@@ -211,12 +211,14 @@ def draw_heat(
     ax.figure.colorbar(mesh, ax=ax, label=scale, fraction=0.05, pad=0.02, extend=extend)
     if means is not None:
         ax.plot(times, means, color="white", lw=2.6)
-        ax.plot(times, means, color="black", lw=1.2, ls="--")
+        ax.plot(times, means, color="black", lw=1.2, ls="--", label="mean")
     ax.set_ylim(levels[0], levels[-1])
     count_axis(ax.yaxis, f"{label(name)} (count)")
     time_axis(ax, times)
-    ax.set_title(f"{label(name)}{'' if means is None else ' (dashed: mean)'}", loc="left")
+    ax.set_title(label(name), loc="left")
     state_error(ax, caption.error_text())
+    if means is not None:
+        legend_below(ax, 1)
     return ax
 
 
