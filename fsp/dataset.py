@@ -134,13 +134,17 @@ def _table(rows: Sequence[Sequence[float]], names: Sequence[str]) -> tuple[Any, 
 
 
 def _ends(prefix: str, bounds: Sequence[Sequence[Interval | None]], names: Sequence[str]) -> Variables:
-    """Return lower and upper ends as two variables, NaN where there is no enclosure."""
-    return {
+    """Return lower and upper ends as two variables, NaN where there is no enclosure; flags if some are estimates."""
+    variables: Variables = {
         f"{prefix}_{end}": _table(
             [[math.nan if b is None else getattr(b, end) for b in row] for row in bounds], names
         )
         for end in ("lower", "upper")
     }
+    flags = np.array([[b is None or b.certified for b in row] for row in bounds], dtype=np.int8)
+    if not flags.all():
+        variables[f"{prefix}_certified"] = (_BY_SPECIES, flags)
+    return variables
 
 
 def _moment_tables(laws: Sequence[Summary], names: Sequence[str]) -> Variables:

@@ -112,7 +112,11 @@ class _Reader:
 
     def _interval(self, prefix: str, place: tuple[int, ...]) -> Interval | None:
         lower = float(self.values[f"{prefix}_lower"][place])
-        return None if math.isnan(lower) else Interval(lower, float(self.values[f"{prefix}_upper"][place]))
+        if math.isnan(lower):
+            return None
+        flags = self.values.get(f"{prefix}_certified")
+        proven = flags is None or bool(flags[place])
+        return Interval(lower, float(self.values[f"{prefix}_upper"][place]), proven)
 
     def _moments(self, k: int, i: int) -> SpeciesMoments:
         bounds = [self._interval(kind, (k, i)) for kind in ("mean", "second", "variance")]

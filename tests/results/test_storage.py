@@ -18,6 +18,7 @@ import fsp
 from fsp import restore, storage
 from fsp.distribution import Distribution
 from fsp.errors import ArgumentError, StorageError
+from fsp.known_moments import StoredMoments
 from fsp.ledger import Ledger
 from fsp.results import TransientResult, load_result
 from fsp.summary import KINDS, Summary
@@ -397,6 +398,22 @@ def test_species_may_have_the_names_of_variables(tmp_path):
                 again[0].marginal("count").probabilities.tolist()
                 == law.marginal("count").probabilities.tolist()
             )
+
+
+@pytest.mark.parametrize("save", KINDS)
+def test_estimates_stay_estimates(result, tmp_path, save):
+    guess = StoredMoments({"X": fsp.Interval(1.0, 50.0, certified=False)}, {"Gene": fsp.Interval(0.0, 3.0)})
+    d = result.final
+    law = Distribution(d.space, d.probabilities, error_bound=0.5, certified=False, time=0.0, moments=guess)
+    assert not law.mean_bounds("X").certified
+    estimated = TransientResult(None, [0.0], [law], Ledger(), "m", "e", {})
+    estimated.save(tmp_path / "run.nc", save=save)
+    again = load_result(tmp_path / "run.nc")
+    assert not again.certified
+    for name in ("X", "Gene"):
+        assert again[0].mean_bounds(name) == law.mean_bounds(name)
+        assert again[0].variance_bounds(name) == law.variance_bounds(name)
+    assert (again == estimated) == (save == "distributions")
 
 
 def test_what_netcdf_cannot_express_is_our_error(tmp_path):
