@@ -41,6 +41,7 @@ _LEDGER_COLOURS = {
     "leaked": "#D55E00",
     "pruned": "#E69F00",
     "series": "#56B4E9",
+    "defect": "#949494",
     "steady_state": "#009E73",
     "rounding": "#0072B2",
 }

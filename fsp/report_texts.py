@@ -50,6 +50,11 @@ footer {{ margin-top: 2.5rem; color: var(--soft); font-size: .85rem; border-top:
 </html>
 """
 
+_JENSEN = (
+    "Uniformisation: A. Jensen, Markoff chains as an aid in the study of Markoff processes, Skandinavisk "
+    "Aktuarietidskrift 36:87-91 (1953)."
+)
+
 #: What to cite beside the package: always, and by method. docs/citing.md says the same.
 REFERENCES: Mapping[str, Sequence[str]] = {
     "always": (
@@ -60,8 +65,12 @@ REFERENCES: Mapping[str, Sequence[str]] = {
         "State sets that move with the probability: T. A. Henzinger, M. Mateescu and V. Wolf, Sliding window "
         "abstraction for infinite Markov chains, CAV 2009, LNCS 5643:337-352.",
     ),
-    "uniformisation": (
-        "Uniformisation: A. Jensen, Markoff chains as an aid in the study of Markoff processes, Skandinavisk "
-        "Aktuarietidskrift 36:87-91 (1953).",
+    "uniformisation": (_JENSEN,),
+    "chebyshev": (
+        _JENSEN,
+        "Chebyshev series: H. Tal-Ezer and R. Kosloff, An accurate and efficient scheme for propagating the time "
+        "dependent Schrödinger equation, J. Chem. Phys. 81:3967-3971 (1984).",
+        "Control of the defect: M. A. Botchev, V. Grimm and M. Hochbruck, Residual, restarting, and Richardson "
+        "iteration for the matrix exponential, SIAM J. Sci. Comput. 35:A1376-A1397 (2013).",
     ),
 }

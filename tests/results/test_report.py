@@ -231,3 +231,10 @@ def test_printed_enclosures_are_enclosures():
         printed = re.fullmatch(r"\[(\S+), (\S+)\]", _bounds(interval))
         assert float(printed[1]) <= interval.lower <= interval.upper <= float(printed[2])
         assert len(_bounds(interval)) <= 36
+
+
+def test_every_method_has_its_references():
+    from fsp.report_texts import REFERENCES
+    from fsp.transient.protocol import STEPPERS
+
+    assert set(STEPPERS) <= set(REFERENCES)
