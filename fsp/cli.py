@@ -57,7 +57,12 @@ def info(model: str, as_json: bool) -> None:
 @click.argument("model")
 @click.option("-t", "--times", required=True, metavar="TIMES", help="start:stop:step, or a list 1,10,100.")
 @click.option("--tolerance", default=1e-8, show_default=True, help="Bound on the 1-norm of the error.")
-@click.option("--species", multiple=True, metavar="NAME", help="Show this species only (repeatable).")
+@click.option(
+    "--species",
+    multiple=True,
+    metavar="NAME",
+    help="Show this species or derived quantity only (repeatable).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("-o", "--output", metavar="FILE.nc", help="Save as NetCDF-4.")
 @click.option(
@@ -110,9 +115,10 @@ def transient(
         if path is not None:
             storage.check_writable(path)
     network = _load(model)
-    names = list(dict.fromkeys(species)) or list(network.species_names)
+    names = list(dict.fromkeys(species)) or cli_output.shown_names(network)
     for name in names:
-        network.species_index(name)
+        if name not in network.observables:
+            network.species_index(name)
     try:
         result = _solve(network, wanted, options)
     except SolverError as error:
@@ -153,7 +159,8 @@ def report(result: str, output: str | None, species: tuple[str, ...], as_json: b
         raise ArgumentError(message)
     storage.check_writable(target)
     loaded = fsp.load_result(result)
-    names = list(dict.fromkeys(species)) or list(loaded.species_names)
+    listed = list(loaded.names) if loaded.network is None else cli_output.shown_names(loaded.network)
+    names = list(dict.fromkeys(species)) or [name for name in listed if name in loaded.names]
     write_report(loaded, target, names)
     if as_json:
         click.echo(cli_output.to_json({**cli_output.result_json(loaded, result, names), "report": target}))

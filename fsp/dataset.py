@@ -73,6 +73,7 @@ def to_dataset(
         "lower_bound": ("time", np.array([d.lower_bound for d in kept], dtype=np.int8)),
         "n_states": ("time", np.array([d.n_states for d in kept], dtype=np.int64)),
         **_moment_tables([m for m in moments if isinstance(m, Summary)], names),
+        **_observable_tables([m for m in moments if isinstance(m, Summary)]),
         **_ledger_tables([d.ledger for d in kept]),
     }
     coordinates: Variables = {"time": times, "species": np.array(names, dtype=object)}
@@ -161,6 +162,23 @@ def _moment_tables(laws: Sequence[Summary], names: Sequence[str]) -> Variables:
             np.array([d.covariances for d in laws]).reshape(-1, *[len(names)] * 2),
         )
     return variables
+
+
+def _observable_tables(laws: Sequence[Summary]) -> Variables:
+    """Return best values and enclosures of the moments of observables that have them at all times."""
+    names = [name for name in laws[0].names if all(name in law.table for law in laws)] if laws else []
+    names = names[len(laws[0].species_names) :] if laws else []
+    if not names:
+        return {}
+    tables: Variables = {}
+    for kind in ("mean", "variance", "std"):
+        tables[f"observable_{kind}"] = _table([[getattr(d, kind)(n) for n in names] for d in laws], names)
+        bounds = [[getattr(d, f"{kind}_bounds")(n) for n in names] for d in laws]
+        tables.update(_ends(f"observable_{kind}", bounds, names))
+    second = [[d.moment_bounds(n, 2) for n in names] for d in laws]
+    tables.update(_ends("observable_second", second, names))
+    tables = {name: (("time", "observable"), table) for name, (_, table) in tables.items()}
+    return {**tables, "observable": ("observable", np.array(names, dtype=object))}
 
 
 def _ledger_tables(ledgers: Sequence[Ledger | None]) -> Variables:

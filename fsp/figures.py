@@ -37,6 +37,11 @@ class Course(Protocol):
     tolerance: float
 
     @property
+    def species_names(self) -> tuple[str, ...]:
+        """The names of the species."""
+        ...
+
+    @property
     def kept(self) -> str:
         """What is kept for each time."""
         ...
@@ -81,15 +86,30 @@ def draw_picture(
     means = np.array([[d.mean(name) for name in names] for d in result])
     if kind == "course":
         deviations = np.array([[d.std(name) for name in names] for d in result])
-        levels = [] if result.kept == "moments" or len(names) > _TOGETHER else list(quantiles)
+        counted = all(name in result.species_names for name in names)
+        known = result.kept == "distributions" or (result.kept == "marginals" and counted)
+        levels = list(quantiles) if known and len(names) <= _TOGETHER else []
         curves = np.array([[[d.quantile(n, level) for n in names] for d in result] for level in levels])
         return draw_course(
-            result.times, means, deviations, names, caption, quantiles=curves, levels=levels, ax=ax, **options
+            result.times,
+            means,
+            deviations,
+            names,
+            caption,
+            quantiles=curves,
+            levels=levels,
+            counted=counted,
+            ax=ax,
+            **options,
         )
+    for name in names:
+        if name not in result.species_names:
+            message = f"a heat map shows the counts of a species; {name!r} is an observable"
+            raise ArgumentError(message)
     if len(names) != 1 or len(result) < 2:
         message = f"a heat map shows one species at several times, not {len(names)} at {len(result)}"
         raise ArgumentError(message)
-    laws = [(law.counts, law.masses) for law in (d.law(names[0]) for d in result)]
+    laws = [(law.counts, law.masses) for law in (d.species_law(names[0]) for d in result)]
     return draw_heat(result.times, laws, names[0], caption, means=means[:, 0], ax=ax, log=log, **options)
 
 
@@ -129,12 +149,18 @@ def result_figure(result: Course, names: Sequence[str], kind: str = "auto", *, l
         raise ArgumentError(message)
     if kind == "auto":
         kind = "course" if len(result) > 1 else "distribution"
-        if kind == "distribution" and (result.kept == "moments" or len(names) > _MOST_PANELS):
+        counted = any(name in result.species_names for name in names)
+        if kind == "distribution" and (result.kept == "moments" or len(names) > _MOST_PANELS or not counted):
             kind = "course"
     shown = list(names)
-    if kind == "course" and (len(names) <= _TOGETHER or len(names) > _MOST_PANELS or len(result) == 1):
+    if kind in ("heatmap", "distribution"):  # of counts
+        shown = [name for name in names if name in result.species_names]
+        if not shown:
+            message = f"a {kind} shows species; {', '.join(names)} are observables: draw a course"
+            raise ArgumentError(message)
+    if kind == "course" and (len(shown) <= _TOGETHER or len(shown) > _MOST_PANELS or len(result) == 1):
         groups = [shown]
-    elif kind == "distribution" and len(names) == 2 and result.kept == "distributions":
+    elif kind == "distribution" and len(shown) == 2 and result.kept == "distributions":
         groups = [shown]
     elif kind == "run":
         groups = [[], []]

@@ -57,6 +57,7 @@ def draw_course(
     quantiles: FloatArray | None = None,
     levels: Sequence[float] = (),
     legend: bool = True,
+    counted: bool = True,
     ax: Axes | None = None,
     **options: Any,
 ) -> Axes:
@@ -78,6 +79,8 @@ def draw_course(
         Their levels, for the legend.
     legend : bool
         Whether to explain the lines.
+    counted : bool
+        Whether all are counts, which are never negative; other functions of counts may be.
     ax : Axes, optional
         Where to draw.
     **options
@@ -89,7 +92,7 @@ def draw_course(
     """
     ax = new_axes(ax)
     if len(times) == 1:
-        return _draw_instant(float(times[0]), means[0], deviations[0], names, caption, ax)
+        return _draw_instant(float(times[0]), means[0], deviations[0], names, caption, ax, counted)
     few = len(times) <= _FEW
     for k, name in enumerate(names):
         style: dict[str, Any] = {"color": colour(k), "lw": 1.8, "zorder": 3}
@@ -99,7 +102,7 @@ def draw_course(
             style["dashes"] = (4, 2)  # two species with the same mean can both be seen
         style |= options
         mean, spread = means[:, k], deviations[:, k]
-        low = np.maximum(mean - spread, 0.0)
+        low = np.maximum(mean - spread, 0.0) if counted else mean - spread
         ax.plot(times, mean, label="mean" if len(names) == 1 else label(name), **style)
         ax.fill_between(times, low, mean + spread, color=style["color"], alpha=0.2, lw=0)
         for q in quantiles if quantiles is not None else ():
@@ -115,9 +118,11 @@ def draw_course(
     highest = float((means + deviations).max())
     if quantiles is not None and quantiles.size:
         highest = max(highest, float(quantiles.max()))
-    ax.set_ylim(0.0, 1.05 * highest if highest > 0.0 else 1.0)
-    what = f"{label(names[0])} (count)" if len(names) == 1 else "count"
-    if highest >= 4.0:
+    if counted:
+        ax.set_ylim(0.0, 1.05 * highest if highest > 0.0 else 1.0)
+    unit = "count" if counted else "value"
+    what = f"{label(names[0])} ({unit})" if len(names) == 1 else unit
+    if highest >= 4.0 and counted:
         count_axis(ax.yaxis, what)
     else:
         ax.set_ylabel(what)
@@ -131,18 +136,20 @@ def draw_course(
 
 
 def _draw_instant(
-    time: float, means: FloatArray, deviations: FloatArray, names: Sequence[str], caption: Caption, ax: Axes
-) -> Axes:
+    time: float, means: FloatArray, deviations: FloatArray, names: Sequence[str], caption: Caption, ax: Axes,
+    counted: bool,
+) -> Axes:  # fmt: skip
     """Draw means and standard deviations at one time, a mark with a bar for each species side by side."""
     for k, (mean, spread) in enumerate(zip(means.tolist(), deviations.tolist(), strict=True)):
-        reach = [[min(spread, mean)], [spread]]
+        reach = [[min(spread, max(mean, 0.0))], [spread]] if counted else [[spread], [spread]]
         ax.errorbar([k], [mean], reach, fmt="o", color=colour(k), capsize=4)
     free_axis(ax)
-    ax.set_ylim(bottom=0.0)
+    if counted:
+        ax.set_ylim(bottom=0.0)
     ax.set_xlim(-0.6, len(names) - 0.4)
     turned = sum(len(name) for name in names) > 50
     ax.set_xticks(range(len(names)), [label(name) for name in names], rotation=90 if turned else 0)
-    ax.set_ylabel("count")
+    ax.set_ylabel("count" if counted else "value")
     ax.set_title(f"mean ± 1 standard deviation at time {time:g}", loc="left")
     state_error(ax, caption.error_text())
     return ax

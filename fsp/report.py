@@ -82,10 +82,10 @@ def html_report(result: TransientResult, names: Sequence[str] | None = None) -> 
     if not len(result):
         message = "the result has no output times, so there is nothing to report"
         raise ArgumentError(message)
-    wanted = tuple(result.species_names if names is None else names)
+    wanted = tuple(result.names if names is None else names)
     for name in wanted:
-        if name not in result.species_names:
-            raise ArgumentError(unknown_species(name, result.species_names))
+        if name not in result.names:
+            raise ArgumentError(unknown_species(name, result.names))
     title = str(getattr(result.network, "name", "") or "") or "Reaction network"
     sections = [
         _section("Summary", _summary(result)),
@@ -198,6 +198,13 @@ def _model(result: TransientResult) -> str:
     parts.append(
         "<h3>Reactions</h3>" + _table(["reaction", "equation", "propensity (1/time)"], rows, numbers_from=3)
     )
+    if network.observables:
+        derived = [(name, o.function) for name, o in network.observables.items()]
+        parts.append("<h3>Observables</h3>" + _table(["observable", "function"], derived, numbers_from=2))
+    if network.remarks:
+        parts.append(
+            "<h3>Remarks of the reader</h3>" + _table(["remark"], [(text,) for text in network.remarks])
+        )
     laws = network.conservation_laws()
     if len(laws):
         parts.append(_facts([("conserved", "; ".join(str(laws).splitlines()))]))
@@ -218,20 +225,21 @@ def _picture(
 
 def _pictures(result: TransientResult, names: Sequence[str]) -> str:
     shown = names[:_MOST_PICTURED]
-    marginals = result.kept != "moments"
+    counted = [name for name in names if name in result.species_names][:_MOST_PICTURED]
+    marginals = result.kept != "moments" and bool(counted)
     several = len(result) > 1
     pictures = []
     if several:
         pictures.append(_picture(result, shown, "course", "Means and standard deviations over time."))
         if marginals:
-            pictures.append(_picture(result, shown, "heatmap", "Distribution of each species over time."))
+            pictures.append(_picture(result, counted, "heatmap", "Distribution of each species over time."))
     if marginals:
         text = f"Distribution at time {result.times[-1]:g}"
         both = "\n".join(
-            _picture(result, shown, "distribution", text + scale, log=log)
+            _picture(result, counted, "distribution", text + scale, log=log)
             for log, scale in ((False, "."), (True, ", logarithmic."))
         )
-        pictures.append(f'<div class="row">{both}</div>' if len(shown) <= 2 else both)
+        pictures.append(f'<div class="row">{both}</div>' if len(counted) <= 2 else both)
     if not several and not marginals:
         pictures.append(_picture(result, shown, "course", f"Means at time {result.times[0]:g}."))
     if several:
@@ -251,13 +259,17 @@ def _chosen_rows(n: int) -> list[int]:
 def _moments(result: TransientResult, names: Sequence[str]) -> str:
     rows = _chosen_rows(len(result))
     head = ["time", "mean", "enclosure of the mean", "standard deviation", "its enclosure"]
-    with_quantiles = result.kept != "moments"
-    if with_quantiles:
-        head += [f"{100 * level:g} %" for level in _LEVELS]
+    levels = [f"{100 * level:g} %" for level in _LEVELS]
     parts = []
     for name in names:
-        table = _table(head, (_moment_row(result[k], name, with_quantiles) for k in rows), numbers_from=0)
-        parts.append(f"<h3>{_text(name)} (count)</h3>{table}")
+        counted = name in result.species_names
+        with_quantiles = result.kept == "distributions" or (result.kept == "marginals" and counted)
+        table = _table(
+            head + levels * with_quantiles,
+            (_moment_row(result[k], name, with_quantiles) for k in rows),
+            numbers_from=0,
+        )
+        parts.append(f"<h3>{_text(name)} ({'count' if counted else 'observable'})</h3>{table}")
         how = _proof(result.final, name)
         parts.append(
             _note(
@@ -274,7 +286,7 @@ def _moment_row(law: Distribution, name: str, with_quantiles: bool) -> list[str]
     row += [f"{law.mean(name):.7g}", _bounds(law.mean_bounds(name))]
     row += [f"{law.std(name):.7g}", _bounds(law.std_bounds(name))]
     if with_quantiles:
-        row += [str(law.quantile(name, level)) for level in _LEVELS]
+        row += [f"{law.quantile(name, level):.9g}" for level in _LEVELS]
     return row
 
 
@@ -283,7 +295,7 @@ def _proof(law: Distribution, name: str) -> str:
     if isinstance(law, Summary):
         if not law.marginals:
             return ""
-        law = law.marginals[name]
+        law = law.marginals.get(name, next(iter(law.marginals.values())))
     return "" if law.moments is None else str(law.moments.how.get(name, ""))
 
 

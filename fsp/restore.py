@@ -22,13 +22,16 @@ from fsp.summary import SpeciesMoments, Summary
 if TYPE_CHECKING:
     import xarray as xr
 
+    from fsp.model import ReactionNetwork
+    from fsp.model.observables import Observable
+
 __all__ = ["from_dataset"]
 
 
 def from_dataset(
     dataset: xr.Dataset,
-) -> tuple[NDArray[np.float64], list[Distribution], dict[str, Any]]:
-    """Return times, what was kept of the distributions, and the record.
+) -> tuple[NDArray[np.float64], list[Distribution], dict[str, Any], ReactionNetwork | None]:
+    """Return times, what was kept of the distributions, the record, and the network.
 
     Raises
     ------
@@ -46,9 +49,14 @@ def from_dataset(
         raise ArgumentError(message)
     try:
         record = json.loads(str(dataset["record"].values[()]))
-        reader = _Reader(dataset, record)
+        network = None
+        if record["network"] is not None:
+            from fsp.model.record import network_from_record  # rests on SymPy
+
+            network = network_from_record(record["network"])
+        reader = _Reader(dataset, record, {} if network is None else network.observables)
         times = np.asarray(dataset["time"].values, dtype=np.float64)
-        return times, [reader.law(k, float(time)) for k, time in enumerate(times)], record
+        return times, [reader.law(k, float(time)) for k, time in enumerate(times)], record, network
     except (KeyError, IndexError, TypeError, ValueError) as error:  # ArgumentError is a ValueError
         message = f"the result is incomplete or contradicts itself: {error}"
         raise ArgumentError(message) from error
@@ -57,7 +65,10 @@ def from_dataset(
 class _Reader:
     """Takes the laws out of a Dataset, one time after the other."""
 
-    def __init__(self, dataset: xr.Dataset, record: Mapping[str, Any]) -> None:
+    def __init__(
+        self, dataset: xr.Dataset, record: Mapping[str, Any], observables: Mapping[str, Observable]
+    ) -> None:
+        self.observables = observables
         self.values = {str(key): np.asarray(variable.values) for key, variable in dataset.variables.items()}
         self.names: list[str] = list(record["species"])
         self.save = record["save"]
@@ -78,6 +89,7 @@ class _Reader:
                 self.values["probability"][entries],
                 moments=self._proven(k),
                 support_bounds=self._largest(k, self.names),
+                observables=self.observables,
                 **options,
             )
         marginals: dict[str, Distribution] = {}
@@ -86,8 +98,11 @@ class _Reader:
             marginals = {
                 name: self._marginal(k, i, name, proven, options) for i, name in enumerate(self.names)
             }
+        table = {name: self._moments(k, i) for i, name in enumerate(self.names)}
+        for i, name in enumerate(self.values.get("observable", np.array([])).tolist()):
+            table[name] = self._moments(k, i, "observable_")
         return Summary(
-            {name: self._moments(k, i) for i, name in enumerate(self.names)},
+            table,
             self.values["covariance"][k],
             marginals,
             n_states=int(self.values["n_states"][k]),
@@ -107,6 +122,7 @@ class _Reader:
             self.values["law_probability"][entries],
             moments=proven,
             support_bounds=self._largest(k, [name]),
+            observables={n: o for n, o in self.observables.items() if set(o.species) <= {name}},
             **{**options, "error_bound": error},
         )
 
@@ -118,12 +134,12 @@ class _Reader:
         proven = flags is None or bool(flags[place])
         return Interval(lower, float(self.values[f"{prefix}_upper"][place]), proven)
 
-    def _moments(self, k: int, i: int) -> SpeciesMoments:
-        bounds = [self._interval(kind, (k, i)) for kind in ("mean", "second", "variance")]
+    def _moments(self, k: int, i: int, prefix: str = "") -> SpeciesMoments:
+        bounds = [self._interval(f"{prefix}{kind}", (k, i)) for kind in ("mean", "second", "variance")]
         if any(b is None for b in bounds):
             message = "an enclosure of a moment is missing"
             raise ArgumentError(message)
-        mean, variance = float(self.values["mean"][k, i]), float(self.values["variance"][k, i])
+        mean, variance = (float(self.values[f"{prefix}{kind}"][k, i]) for kind in ("mean", "variance"))
         return SpeciesMoments(mean, variance, *bounds)  # type: ignore[arg-type]
 
     def _largest(self, k: int, names: Sequence[str]) -> dict[str, float]:

@@ -147,11 +147,16 @@ class TransientResult(Sequence[Distribution]):
         """Whether every error bound is proven."""
         return all(d.certified for d in self)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that can be asked for: species, then observables."""
+        return self._distributions[0].names if len(self) else ()
+
     # -- courses in time -----------------------------------------------------------------------------------
 
     def _course(self, method: str, name: str | None) -> NDArray[np.float64]:
-        if name is not None and name not in self.species_names:
-            raise ArgumentError(unknown_species(name, self.species_names))
+        if name is not None and name not in self.names:
+            raise ArgumentError(unknown_species(name, self.names))
         names = self.species_names if name is None else (name,)
         table = np.array([[getattr(d, method)(n) for n in names] for d in self], dtype=np.float64)
         return table.reshape(len(self), len(names)) if name is None else table.reshape(len(self))
@@ -276,8 +281,8 @@ class TransientResult(Sequence[Distribution]):
         """
         wanted = self.species_names if names is None else (names,) if isinstance(names, str) else tuple(names)
         for name in wanted:
-            if name not in self.species_names:
-                raise ArgumentError(unknown_species(name, self.species_names))
+            if name not in self.names:
+                raise ArgumentError(unknown_species(name, self.names))
         return figures.draw_picture(self, wanted, kind, ax=ax, log=log, quantiles=quantiles, **options)
 
     def __repr__(self) -> str:
@@ -340,12 +345,7 @@ def load_result(path: str | os.PathLike[str]) -> TransientResult:
         When the system refuses to read it.
     """
     try:
-        times, laws, record = from_dataset(storage.read_dataset(path))
-        network = None
-        if record["network"] is not None:
-            from fsp.model.record import network_from_record
-
-            network = network_from_record(record["network"])
+        times, laws, record, network = from_dataset(storage.read_dataset(path))
         return TransientResult(
             network,
             times,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsp.distribution import Distribution
 from fsp.enclosures import SpeciesLaw
-from fsp.errors import ArgumentError
+from fsp.errors import ArgumentError, FSPError
 from fsp.interval import Interval
 from fsp.ledger import Ledger
 from fsp.query import read_condition, unknown_species
+
+if TYPE_CHECKING:
+    from fsp.model.observables import Observable
 
 __all__ = ["KINDS", "SpeciesMoments", "Summary", "check_kind", "condense"]
 
@@ -54,7 +58,7 @@ class Summary(Distribution):
     Parameters
     ----------
     table : mapping from str to SpeciesMoments
-        Moments of each species, in the order of the species.
+        Moments of each species, in the order of the species, and after them of each observable.
     covariances : ndarray, shape (n_species, n_species)
         Best values of the covariances.
     marginals : mapping from str to Distribution
@@ -97,10 +101,11 @@ class Summary(Distribution):
         self.time = None if time is None else float(time)
         self.lower_bound = bool(lower_bound)
         self.ledger = ledger
+        self.observables: dict[str, Observable] = {}  # whose values would need states
 
     def __getattr__(self, name: str) -> NoReturn:
         """Refuse what every question about states begins with, in words."""
-        if name in ("space", "probabilities", "_measure"):
+        if name in ("space", "probabilities", "_measure", "_observed"):
             self._lack("states and their probabilities", "distributions")
         message = f"{type(self).__name__!r} object has no attribute {name!r}"
         raise AttributeError(message)
@@ -117,6 +122,11 @@ class Summary(Distribution):
     @property
     def species_names(self) -> tuple[str, ...]:
         """The names of the species."""
+        return tuple(self.table)[: len(self.covariances)]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that can be asked for: species, then observables."""
         return tuple(self.table)
 
     @property
@@ -126,7 +136,7 @@ class Summary(Distribution):
 
     def _of(self, name: str) -> SpeciesMoments:
         if name not in self.table:
-            raise ArgumentError(unknown_species(name, self.species_names))
+            raise ArgumentError(unknown_species(name, self.names))
         return self.table[name]
 
     # -- moments -------------------------------------------------------------------------------------------
@@ -183,18 +193,20 @@ class Summary(Distribution):
             self._of(name)
         if not self.marginals:
             self._lack("marginals", "marginals")
-        if len(wanted) != 1:
-            self._lack("distributions of several species", "distributions")
+        if len(wanted) != 1 or wanted[0] not in self.marginals:
+            self._lack("distributions of observables and of several species", "distributions")
         return self.marginals[wanted[0]]
 
     def law(self, name: str) -> SpeciesLaw:
         """Return the distribution of one species with all that is proven about it."""
-        law: SpeciesLaw = self.marginal(name).law(name)
+        law: SpeciesLaw = self.marginal(name).species_law(name)
         return law
+
+    species_law = law
 
     def probability(self, condition: str) -> Interval:
         """Return an enclosure of the probability of a condition that reads one species."""
-        read, _ = read_condition(condition, self.species_names)
+        read, _ = read_condition(condition, self.names)
         answer: Interval = self.marginal(read or self.species_names[:1]).probability(condition)
         return answer
 
@@ -230,6 +242,16 @@ class Summary(Distribution):
         return "\n".join(lines)
 
 
+def _moments_of(law: Distribution, name: str) -> SpeciesMoments:
+    return SpeciesMoments(
+        law.mean(name),
+        law.variance(name),
+        law.mean_bounds(name),
+        law.moment_bounds(name, 2),
+        law.variance_bounds(name),
+    )
+
+
 def condense(law: Distribution, save: str) -> Distribution:
     """Return what is to be kept of a distribution.
 
@@ -247,16 +269,10 @@ def condense(law: Distribution, save: str) -> Distribution:
         return law
     else:
         names = law.species_names
-        table = {
-            name: SpeciesMoments(
-                law.mean(name),
-                law.variance(name),
-                law.mean_bounds(name),
-                law.moment_bounds(name, 2),
-                law.variance_bounds(name),
-            )
-            for name in names
-        }
+        table = {name: _moments_of(law, name) for name in names}
+        for name in law.names[len(names) :]:
+            with suppress(FSPError):  # an observable that is undefined somewhere has no moments
+                table[name] = _moments_of(law, name)
         covariances = law._covariance_matrix()
         marginals = {name: law.marginal(name) for name in names} if save == "marginals" else {}
     return Summary(

@@ -18,6 +18,7 @@ from fsp.errors import FSPError, ModelError
 from fsp.model import trees
 from fsp.model.equations import Reaction
 from fsp.model.network import ReactionNetwork
+from fsp.model.observables import Observable
 from fsp.model.propensity import Propensity
 
 __all__ = ["network_from_record", "network_record"]
@@ -123,6 +124,17 @@ def network_record(network: ReactionNetwork) -> dict[str, Any]:
             }
             for r in network.reactions
         ],
+        "observables": [
+            {
+                "name": o.name,
+                "expression": str(o.function),
+                "listed": o.listed,
+                "tree": _list_nodes(o.function.expression, nodes, places),
+            }
+            for o in network.observables.values()
+        ],
+        "compartments": dict(network.compartments),
+        "remarks": list(network.remarks),
         "nodes": nodes,
     }
     if network_from_record(record) != network:
@@ -184,10 +196,17 @@ def network_from_record(record: Mapping[str, Any]) -> ReactionNetwork:
             )
             for r in record["reactions"]
         ]
+        observables = [
+            Observable(o["name"], Propensity(expressions[o["tree"]], tuple(species), parameters), o["listed"])
+            for o in record["observables"]
+        ]
         return ReactionNetwork(
             species,
             reactions,
             parameters,
+            observables=observables,
+            compartments=record["compartments"],
+            remarks=record["remarks"],
             name=record["name"],
             source=record["source"],
             notes=record["notes"],

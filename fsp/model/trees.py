@@ -22,11 +22,14 @@ from fsp.errors import ExpressionError
 __all__ = [
     "FUNCTIONS",
     "MAX_DEPTH",
+    "MAX_NODES",
     "FunctionSpec",
     "Log10",
     "add",
     "call",
     "check_depth",
+    "check_size",
+    "collect_numbers",
     "compare",
     "condition",
     "conjunction",
@@ -48,8 +51,10 @@ Expr = Any  # a SymPy expression; SymPy ships no type information that mypy can 
 MAX_DEPTH = (
     80  # of a tree: keeps every recursion (ours, SymPy's printing and hashing) far from Python's limit
 )
+MAX_NODES = 20_000  # of a tree that was put together from rules and functions, written out
 _MAX_BITS = 2048  # of an exact power of numbers
 _MAX_EXACT = 8  # numbers whose product is computed exactly
+_MAX_NUMBERS = 32  # that are collected from one product
 _MAX_FACTORIAL = 170  # the largest factorial that a float holds
 _SAFE_ARGUMENT = 1000  # a function of a larger number is folded into a float at once
 
@@ -236,6 +241,24 @@ def call(name: str, arguments: Sequence[Expr]) -> Expr:
     return tree
 
 
+def collect_numbers(tree: Expr) -> Expr:
+    """Return a product with its numbers multiplied, exactly: ``4*k*(A/4)`` becomes ``k*A``.
+
+    Examples
+    --------
+    >>> quarter = divide(symbol("A"), number(4))
+    >>> collect_numbers(multiply([number(4), symbol("k"), quarter]))
+    A*k
+    """
+    factors = [tree]
+    while any(factor.is_Mul for factor in factors):
+        factors = [part for factor in factors for part in (factor.args if factor.is_Mul else (factor,))]
+    numbers = [factor for factor in factors if _is_ratio(factor)]
+    if not 2 <= len(numbers) <= _MAX_NUMBERS:
+        return tree
+    return multiply([sympy.Mul(*numbers), *(factor for factor in factors if not _is_ratio(factor))])
+
+
 def check_depth(tree: Expr) -> None:
     """Refuse a tree that is nested deeper than `MAX_DEPTH` (walks level by level, without recursion)."""
     level = [tree]
@@ -245,6 +268,29 @@ def check_depth(tree: Expr) -> None:
             return
     message = f"the expression is nested deeper than {MAX_DEPTH} levels: split it up"
     raise ExpressionError(message)
+
+
+def check_size(tree: Expr) -> int:
+    """Return the number of nodes of a tree written out in full, and refuse more than `MAX_NODES`.
+
+    Equal subtrees may be stored once, but what is printed, differentiated or factored is the whole tree.
+    """
+    sizes: dict[int, int] = {}
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if id(node) in sizes:
+            continue
+        waiting = [part for part in node.args if id(part) not in sizes]
+        if waiting:
+            stack.append(node)
+            stack.extend(waiting)
+            continue
+        sizes[id(node)] = 1 + sum(sizes[id(part)] for part in node.args)
+        if sizes[id(node)] > MAX_NODES:
+            message = f"the expression has more than {MAX_NODES:,} parts: split it up"
+            raise ExpressionError(message)
+    return sizes[id(tree)]
 
 
 def _choice(pairs: Sequence[tuple[Expr, Expr]]) -> Expr:
@@ -339,6 +385,12 @@ FUNCTIONS: dict[str, FunctionSpec] = {
     "sinh": FunctionSpec(_plain(sympy.sinh)),
     "cosh": FunctionSpec(_plain(sympy.cosh)),
     "tanh": FunctionSpec(_plain(sympy.tanh)),
+    "asin": FunctionSpec(_plain(sympy.asin)),
+    "acos": FunctionSpec(_plain(sympy.acos)),
+    "atan": FunctionSpec(_plain(sympy.atan)),
+    "asinh": FunctionSpec(_plain(sympy.asinh)),
+    "acosh": FunctionSpec(_plain(sympy.acosh)),
+    "atanh": FunctionSpec(_plain(sympy.atanh)),
     "factorial": FunctionSpec(_counting(sympy.factorial)),
     "binomial": FunctionSpec(_counting(sympy.binomial), 2, 2),
     "piecewise": FunctionSpec(piecewise, 1, None, fold=False),

@@ -237,6 +237,57 @@ def test_past_distributions_are_released_while_solving(monkeypatch):
         assert counts == expected
 
 
+@pytest.fixture(scope="module")
+def derived():
+    """A network with observables: linear, of two species, with time, undefined at 0."""
+    network = fsp.ReactionNetwork(
+        {"X": 0, "Y": 3},
+        ["0 -> X @ k", "X -> 0 @ 1", "Y -> 0 @ 0.2"],
+        {"k": 4.0},
+        observables={"total": "X + 2*Y", "product": "X*Y - k", "timed": "X*time", "only": "X^2"},
+        name="derived",
+    )
+    return network, [0.0, 0.25, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("save", KINDS)
+def test_networks_with_observables_come_back(derived, tmp_path, save):
+    network, times = derived
+    result = fsp.solve_transient(network, times, tolerance=1e-6, save=save)
+    result.save(tmp_path / "run.nc")
+    again = load_result(tmp_path / "run.nc")
+    assert again == result
+    assert again.network == network
+    assert repr(again.network) == repr(network)
+    assert again.names == result.names == ("X", "Y", "total", "product", "timed", "only")
+    whole = fsp.solve_transient(network, times, tolerance=1e-6)
+    for name in result.names:
+        for loaded, kept, full in zip(again, result, whole, strict=True):
+            assert loaded.mean(name) == kept.mean(name) == pytest.approx(full.mean(name), rel=1e-9, abs=1e-9)
+            assert loaded.mean_bounds(name) == kept.mean_bounds(name)
+            assert loaded.variance_bounds(name) == kept.variance_bounds(name)
+            assert full.mean(name) in kept.mean_bounds(name) or full.mean(name) == pytest.approx(
+                kept.mean(name)
+            )
+    if save == "distributions":
+        assert again[-1].quantile("product", 0.5) == result[-1].quantile("product", 0.5)
+        assert again[-1].probability("total > 3") == result[-1].probability("total > 3")
+    else:
+        with pytest.raises(ArgumentError, match="solve with save="):
+            again[-1].quantile("product", 0.5)
+    from fsp.figures import KINDS as figures
+    from fsp.figures import result_figure
+    from fsp.report import html_report
+
+    page = html_report(again)
+    for piece in ("product", "X*Y - k", "observable"):
+        assert piece in page
+    for kind in figures if save != "moments" else ("auto", "course", "run"):
+        result_figure(again, again.names, kind).canvas.draw()
+    with pytest.raises(ArgumentError, match="observable"):
+        result_figure(again, ["product"], "heatmap")
+
+
 # -- complete or not there -----------------------------------------------------------------------------------
 
 
