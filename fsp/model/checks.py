@@ -20,16 +20,20 @@ def find_warnings(network: ReactionNetwork) -> list[str]:
     The propensities are tried at the initial state and at states with too few reactants; such a state need
     not be reachable, so what is found there is a warning and no error.
     """
+    from fsp.model.conventions import find_squares
+
     warnings: list[str] = []
-    used = {name for p in network.propensities for name in p.parameters}
+    functions = [*network.propensities, *(o.function for o in network.observables.values())]
+    used = {name for function in functions for name in function.parameters}
     warnings.extend(f"parameter '{name}' is not used" for name in network.parameters if name not in used)
-    read = {name for p in network.propensities for name in p.species}
+    read = {name for function in functions for name in function.species}
     for i, name in enumerate(network.species_names):
         if name not in read and not network.stoichiometry[:, i].any():
             warnings.append(f"species '{name}' takes part in no reaction")
     for reaction, change in zip(network.reactions, network.stoichiometry, strict=True):
         if not change.any():
             warnings.append(f"reaction '{reaction}' changes no count")
+    warnings.extend(find_squares(network))
     if network.depends_on_time:
         return warnings
     try:

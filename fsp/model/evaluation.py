@@ -271,4 +271,10 @@ _FUNCTIONS: dict[Any, Any] = {
     sympy.sinh: np.sinh,
     sympy.cosh: np.cosh,
     sympy.tanh: np.tanh,
+    sympy.asin: np.arcsin,
+    sympy.acos: np.arccos,
+    sympy.atan: np.arctan,
+    sympy.asinh: np.arcsinh,
+    sympy.acosh: np.arccosh,
+    sympy.atanh: np.arctanh,
 }

@@ -72,7 +72,8 @@ def parse_expression(text: str, names: Collection[str], *, what: str = "expressi
     text : str
         Arithmetic ``+ - * / ** ^``, comparisons (they count as 1 or 0), ``and or not``, ``a if c else b``,
         ``piecewise(value, condition, ..., default)``, and the functions exp, log (= ln), log10, sqrt, abs,
-        min, max, floor, ceil, pow, sin, cos, tan, sinh, cosh, tanh, factorial, binomial; the constant pi.
+        min, max, floor, ceil, pow, sin, cos, tan, sinh, cosh, tanh, asin, acos, atan, asinh, acosh, atanh,
+        factorial, binomial; the constant pi.
     names : collection of str
         The names that may occur (species, parameters, ``time``).
     what : str, optional

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -12,13 +11,15 @@ import sympy
 
 from fsp.errors import ExpressionError, ModelError, UnsupportedError
 from fsp.model import trees
-from fsp.model.names import close_matches
+from fsp.model.mathml_functions import OPERATIONS
+from fsp.model.names import close_matches, shorten
 
 __all__ = ["AVOGADRO", "MathReader"]
 
-AVOGADRO = "6.02214179e23"  # the value that SBML fixes
+AVOGADRO = "6.02214179e23"  # the value that SBML fixes (level 3, section 3.4.6)
 
 _MAX_DEPTH = 100
+_MAX_NODES = 50_000  # read for one formula, functions written out
 
 
 class MathReader:
@@ -28,10 +29,13 @@ class MathReader:
     ----------
     functions : mapping from str to libsbml.FunctionDefinition
         The model's own functions; they are inlined.
+    numbers_as_conditions : bool
+        Whether a number may stand for a condition, as in level 3 version 2: true where it is not zero.
     """
 
-    def __init__(self, functions: Mapping[str, Any]) -> None:
+    def __init__(self, functions: Mapping[str, Any], *, numbers_as_conditions: bool = False) -> None:
         self.functions = functions
+        self.numbers_as_conditions = numbers_as_conditions
 
     def read(self, node: Any, names: Mapping[str, Callable[[], Any]], where: str) -> Any:
         """Return the tree of a node.
@@ -50,11 +54,12 @@ class MathReader:
         UnsupportedError
             For mathematics outside the expression language.
         ModelError
-            For unknown names.
+            For unknown names and wrong numbers of arguments.
         """
         try:
-            tree = _Conversion(self.functions, names, where).convert(node, 0)
+            tree = _Conversion(self, names, where, (), [_MAX_NODES]).convert(node, 0)
             trees.check_depth(tree)
+            trees.check_size(tree)
         except ExpressionError as error:
             message = f"{where}: {error}"
             raise ExpressionError(message) from None
@@ -64,19 +69,23 @@ class MathReader:
 class _Conversion:
     def __init__(
         self,
-        functions: Mapping[str, Any],
+        reader: MathReader,
         names: Mapping[str, Callable[[], Any]],
         where: str,
-        active: tuple[str, ...] = (),
+        active: tuple[str, ...],
+        budget: list[int],
     ) -> None:
-        self.functions = functions
+        self.reader = reader
         self.names = names
         self.where = where
         self.active = active
+        self.budget = budget  # shared by all functions that one formula calls
 
     def convert(self, node: Any, depth: int) -> Any:
-        if depth > _MAX_DEPTH:
-            message = f"{self.where}: the mathematics is nested deeper than {_MAX_DEPTH} levels"
+        self.budget[0] -= 1
+        if depth > _MAX_DEPTH or self.budget[0] < 0:
+            what = f"is nested deeper than {_MAX_DEPTH} levels" if depth > _MAX_DEPTH else "is too long"
+            message = f"{self.where}: the mathematics {what}; split it up"
             raise UnsupportedError(message)
         kind = node.getType()
         if kind in _LEAVES:
@@ -86,42 +95,63 @@ class _Conversion:
             if not parts:
                 return trees.ZERO if kind == libsbml.AST_PLUS else trees.ONE
             return trees.add(parts) if kind == libsbml.AST_PLUS else trees.multiply(parts)
+        operation = OPERATIONS.get(kind)
+        if operation is None and kind != libsbml.AST_FUNCTION:
+            name = node.getName() or node.getOperatorName() or libsbml.formulaToL3String(node)
+            message = (
+                f"{self.where}: the mathematics '{shorten(name or f'type {kind}')}' is not supported; write it "
+                "with the usual functions"
+            )
+            raise UnsupportedError(message)
         children = [self.convert(node.getChild(i), depth + 1) for i in range(node.getNumChildren())]
-        if kind == libsbml.AST_FUNCTION:
+        if operation is None:
             return self.call(node.getName(), children, depth)
-        if kind in _OPERATIONS:
-            return _OPERATIONS[kind](children)
-        if kind in _FUNCTIONS:
-            return trees.call(_FUNCTIONS[kind], children)
-        name = node.getName() or node.getOperatorName() or libsbml.formulaToL3String(node) or f"type {kind}"
-        message = f"{self.where}: '{name}' is not supported; write it with the usual functions"
-        raise UnsupportedError(message)
+        if not operation.least <= len(children) <= operation.most:
+            name = node.getName() or node.getOperatorName() or libsbml.formulaToL3String(node)
+            message = (
+                f"{self.where}: '{shorten(name)}' has {len(children)} argument(s), which is not possible"
+            )
+            raise ModelError(message)
+        if operation.logical and self.reader.numbers_as_conditions:
+            children = [_truth(child) for child in children]
+        if kind == libsbml.AST_FUNCTION_PIECEWISE and self.reader.numbers_as_conditions:
+            children[1::2] = [_truth(child) for child in children[1::2]]
+        return operation.build(children)
 
     def name(self, node: Any) -> Any:
         name = node.getName()
         if name not in self.names:
-            message = f"{self.where}: unknown name '{name}'{close_matches(name, self.names)}"
+            message = f"{self.where}: unknown name '{shorten(name)}'{close_matches(name, self.names)}"
             raise ModelError(message)
         return self.names[name]()
 
     def call(self, name: str, arguments: Sequence[Any], depth: int) -> Any:
-        definition = self.functions.get(name)
+        functions = self.reader.functions
+        definition = functions.get(name)
         if definition is None:
-            message = f"{self.where}: unknown function '{name}'{close_matches(name, self.functions)}"
+            message = f"{self.where}: unknown function '{shorten(name)}'{close_matches(name, functions)}"
             raise ModelError(message)
         if name in self.active:
             message = f"{self.where}: the function '{name}' calls itself"
             raise UnsupportedError(message)
         formal = [definition.getArgument(i).getName() for i in range(definition.getNumArguments())]
-        if len(formal) != len(arguments) or definition.getBody() is None:
+        body = definition.getBody() if definition.isSetMath() else None
+        if body is None:
+            message = f"{self.where}: the function '{name}' has no formula; give it one"
+            raise ModelError(message)
+        if len(formal) != len(arguments):
             message = (
                 f"{self.where}: the function '{name}' takes {len(formal)} argument(s), not {len(arguments)}"
             )
             raise ModelError(message)
         bound = {argument: (lambda tree=tree: tree) for argument, tree in zip(formal, arguments, strict=True)}
         where = f"function '{name}' in {self.where}"
-        inner = _Conversion(self.functions, bound, where, (*self.active, name))
-        return inner.convert(definition.getBody(), depth + 1)
+        inner = _Conversion(self.reader, bound, where, (*self.active, name), self.budget)
+        return inner.convert(body, depth + 1)
+
+
+def _truth(tree: Any) -> Any:
+    return tree if trees.is_condition(tree) else trees.compare("!=", tree, trees.ZERO)
 
 
 def _flatten(node: Any) -> list[Any]:
@@ -155,56 +185,20 @@ def _real(conversion: _Conversion, node: Any) -> Any:
 
 
 def _scientific(conversion: _Conversion, node: Any) -> Any:
-    exponent = node.getExponent()
-    if abs(exponent) > 400:
-        message = f"{conversion.where}: the number {node.getMantissa()}e{exponent} is out of range"
+    mantissa, exponent = node.getMantissa(), node.getExponent()
+    if abs(exponent) > 400 or mantissa - mantissa != 0:
+        message = f"{conversion.where}: the number {mantissa}e{exponent} is out of range"
         raise UnsupportedError(message)
-    return trees.number(Fraction(repr(node.getMantissa())) * Fraction(10) ** exponent)
+    return trees.number(Fraction(repr(mantissa)) * Fraction(10) ** exponent)
 
 
 def _rational(conversion: _Conversion, node: Any) -> Any:
-    if node.getDenominator() == 0:
-        message = f"{conversion.where}: a rational number has the denominator 0"
+    above, below = node.getNumerator(), node.getDenominator()
+    if below == 0 or max(abs(above), abs(below)) >= 2**31 - 1:
+        what = "has the denominator 0" if below == 0 else "is too large: write it as a quotient of reals"
+        message = f"{conversion.where}: a rational number {what}"
         raise ModelError(message)
-    return trees.number(Fraction(node.getNumerator(), node.getDenominator()))
-
-
-def _minus(arguments: Sequence[Any]) -> Any:
-    if len(arguments) == 1:
-        return trees.negate(arguments[0])
-    return trees.add([arguments[0], *(trees.negate(a) for a in arguments[1:])])
-
-
-def _root(arguments: Sequence[Any]) -> Any:
-    if len(arguments) == 1 or arguments[0] == 2:
-        return trees.call("sqrt", arguments[-1:])
-    return trees.power(arguments[1], trees.divide(trees.ONE, arguments[0]))
-
-
-def _logarithm(arguments: Sequence[Any]) -> Any:
-    if len(arguments) == 1 or arguments[0] == 10:
-        return trees.call("log10", arguments[-1:])
-    return trees.divide(trees.call("log", arguments[1:]), trees.call("log", arguments[:1]))
-
-
-def _exclusive(arguments: Sequence[Any]) -> Any:
-    result = trees.condition(arguments[0])
-    for argument in arguments[1:]:
-        result = trees.compare("!=", result, argument)
-    return result
-
-
-def _implies(arguments: Sequence[Any]) -> Any:
-    return trees.disjunction([trees.negation(arguments[0]), arguments[1]])
-
-
-def _comparison(operator: str) -> Callable[[Sequence[Any]], Any]:
-    def build(arguments: Sequence[Any]) -> Any:
-        pairs = itertools.pairwise(arguments)
-        parts = [trees.compare(operator, left, right) for left, right in pairs]
-        return parts[0] if len(parts) == 1 else trees.conjunction(parts)
-
-    return build
+    return trees.number(Fraction(above, below))
 
 
 _LEAVES: dict[int, Callable[[_Conversion, Any], Any]] = {
@@ -219,40 +213,4 @@ _LEAVES: dict[int, Callable[[_Conversion, Any], Any]] = {
     libsbml.AST_CONSTANT_E: lambda conversion, node: sympy.E,
     libsbml.AST_CONSTANT_TRUE: lambda conversion, node: sympy.true,
     libsbml.AST_CONSTANT_FALSE: lambda conversion, node: sympy.false,
-}
-_OPERATIONS: dict[int, Callable[[Sequence[Any]], Any]] = {
-    libsbml.AST_MINUS: _minus,
-    libsbml.AST_DIVIDE: lambda arguments: trees.divide(*arguments),
-    libsbml.AST_POWER: lambda arguments: trees.power(*arguments),
-    libsbml.AST_FUNCTION_POWER: lambda arguments: trees.power(*arguments),
-    libsbml.AST_FUNCTION_ROOT: _root,
-    libsbml.AST_FUNCTION_LOG: _logarithm,
-    libsbml.AST_FUNCTION_PIECEWISE: lambda arguments: trees.piecewise(arguments, need_default=False),
-    libsbml.AST_LOGICAL_AND: trees.conjunction,
-    libsbml.AST_LOGICAL_OR: trees.disjunction,
-    libsbml.AST_LOGICAL_NOT: lambda arguments: trees.negation(*arguments),
-    libsbml.AST_LOGICAL_XOR: _exclusive,
-    libsbml.AST_LOGICAL_IMPLIES: _implies,
-    libsbml.AST_RELATIONAL_EQ: _comparison("=="),
-    libsbml.AST_RELATIONAL_NEQ: _comparison("!="),
-    libsbml.AST_RELATIONAL_LT: _comparison("<"),
-    libsbml.AST_RELATIONAL_LEQ: _comparison("<="),
-    libsbml.AST_RELATIONAL_GT: _comparison(">"),
-    libsbml.AST_RELATIONAL_GEQ: _comparison(">="),
-}
-_FUNCTIONS: dict[int, str] = {
-    libsbml.AST_FUNCTION_EXP: "exp",
-    libsbml.AST_FUNCTION_LN: "log",
-    libsbml.AST_FUNCTION_ABS: "abs",
-    libsbml.AST_FUNCTION_MIN: "min",
-    libsbml.AST_FUNCTION_MAX: "max",
-    libsbml.AST_FUNCTION_FLOOR: "floor",
-    libsbml.AST_FUNCTION_CEILING: "ceil",
-    libsbml.AST_FUNCTION_SIN: "sin",
-    libsbml.AST_FUNCTION_COS: "cos",
-    libsbml.AST_FUNCTION_TAN: "tan",
-    libsbml.AST_FUNCTION_SINH: "sinh",
-    libsbml.AST_FUNCTION_COSH: "cosh",
-    libsbml.AST_FUNCTION_TANH: "tanh",
-    libsbml.AST_FUNCTION_FACTORIAL: "factorial",
 }

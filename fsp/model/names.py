@@ -7,8 +7,9 @@ from collections.abc import Collection
 
 from fsp.errors import ModelError
 
-__all__ = ["check_name", "close_matches"]
+__all__ = ["check_name", "close_matches", "is_reserved", "shorten"]
 
+_MAX_COMPARED = 100  # characters: comparing longer names takes too long, and nobody mistypes them
 _RESERVED = frozenset({"time", "and", "or", "not", "if", "else"})
 
 
@@ -20,7 +21,9 @@ def close_matches(name: str, known: Collection[str]) -> str:
     >>> close_matches("beat", ["alpha", "beta"])
     " (did you mean 'beta'?)"
     """
-    ordered = sorted(known)
+    if len(name) > _MAX_COMPARED:
+        return ""
+    ordered = sorted(other for other in known if len(other) <= _MAX_COMPARED)
     close = difflib.get_close_matches(name, ordered, n=3, cutoff=0.6)
     if not close:
         close = [other for other in ordered if other.lower() == name.lower()]
@@ -30,6 +33,23 @@ def close_matches(name: str, known: Collection[str]) -> str:
         return ""
     listed = ", ".join(ordered[:12]) + (", ..." if len(ordered) > 12 else "")
     return f" (known: {listed})"
+
+
+def is_reserved(name: str) -> bool:
+    """Say whether a name has a meaning in expressions, so that nothing can be called by it."""
+    return name in _RESERVED
+
+
+def shorten(text: object, length: int = 80) -> str:
+    """Return a text on one line, cut to a length that an error message can hold.
+
+    Examples
+    --------
+    >>> shorten("k*A*(A - 1)", 8)
+    'k*A*(...'
+    """
+    line = " ".join(str(text)[: 10 * length].split())
+    return line if len(line) <= length else line[: length - 3] + "..."
 
 
 def check_name(name: object, what: str) -> str:

@@ -16,6 +16,7 @@ from fsp.errors import ArgumentError, ModelError, PropensityError
 from fsp.model.conservation import ConservationLaws, find_conservation_laws
 from fsp.model.equations import Reaction, parse_equation
 from fsp.model.names import check_name, close_matches
+from fsp.model.observables import Observable, read_observables
 
 if TYPE_CHECKING:
     from fsp.model.propensity import Propensity
@@ -41,6 +42,12 @@ class ReactionNetwork:
         Values of the names that expressions use.
     name, source, notes : str, optional
         What the model is, where it comes from, what is known about it.
+    observables : mapping from str to str, or sequence of Observable, optional
+        Functions of the counts that results can be asked for by name, such as ``{"total": "M + 2*D"}``.
+    compartments : mapping from str to float, optional
+        Sizes of compartments, for information: expressions hold them as numbers.
+    remarks : sequence of str, optional
+        What a reader of a file decided.
 
     Attributes
     ----------
@@ -57,6 +64,9 @@ class ReactionNetwork:
         (n_reactions, n_species) integers: molecules on the left sides.
     propensities : tuple of Propensity
     depends_on_time : bool
+    observables : mapping from str to Observable
+    compartments : mapping from str to float
+    remarks : tuple of str
 
     Raises
     ------
@@ -86,6 +96,9 @@ class ReactionNetwork:
         name: str = "",
         source: str = "",
         notes: str = "",
+        observables: Mapping[str, str] | Iterable[Observable] = (),
+        compartments: Mapping[str, float] | None = None,
+        remarks: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.source = source
@@ -102,6 +115,11 @@ class ReactionNetwork:
         products = _table([r.products for r in self.reactions], index)
         self.stoichiometry: NDArray[np.int64] = _frozen(products - self.reactants)
         self.depends_on_time: bool = any(p.depends_on_time for p in self.propensities)
+        self.observables: Mapping[str, Observable] = MappingProxyType(
+            read_observables(observables, self.species_names, self.parameters)
+        )
+        self.compartments: Mapping[str, float] = MappingProxyType(dict(compartments or {}))
+        self.remarks: tuple[str, ...] = tuple(remarks)
 
     @property
     def n_species(self) -> int:
@@ -307,7 +325,15 @@ class ReactionNetwork:
             r if not r.law.startswith("@") else f"{r.name}: {r.text} {r.law}" for r in self.reactions
         ]
         return ReactionNetwork(
-            counts, reactions, parameters, name=self.name, source=self.source, notes=self.notes
+            counts,
+            reactions,
+            parameters,
+            name=self.name,
+            source=self.source,
+            notes=self.notes,
+            observables=self.observables.values(),
+            compartments=self.compartments,
+            remarks=self.remarks,
         )
 
     def _describe(self, state: NDArray[np.int64]) -> dict[str, int]:
@@ -344,6 +370,7 @@ class ReactionNetwork:
             and self.species_names == other.species_names
             and dict(self.parameters) == dict(other.parameters)
             and self.reactions == other.reactions
+            and dict(self.observables) == dict(other.observables)
         )
 
     def __hash__(self) -> int:
@@ -356,6 +383,7 @@ class ReactionNetwork:
         if self.parameters:
             lines.append("  parameters: " + ", ".join(f"{k} = {v:g}" for k, v in self.parameters.items()))
         lines.extend(f"  {reaction}" for reaction in self.reactions)
+        lines.extend(f"  {observable}" for observable in self.observables.values())
         return "\n".join(lines)
 
 

@@ -22,11 +22,13 @@ from fsp.errors import ExpressionError
 __all__ = [
     "FUNCTIONS",
     "MAX_DEPTH",
+    "MAX_NODES",
     "FunctionSpec",
     "Log10",
     "add",
     "call",
     "check_depth",
+    "check_size",
     "compare",
     "condition",
     "conjunction",
@@ -48,6 +50,7 @@ Expr = Any  # a SymPy expression; SymPy ships no type information that mypy can 
 MAX_DEPTH = (
     80  # of a tree: keeps every recursion (ours, SymPy's printing and hashing) far from Python's limit
 )
+MAX_NODES = 20_000  # of a tree that was put together from rules and functions, written out
 _MAX_BITS = 2048  # of an exact power of numbers
 _MAX_EXACT = 8  # numbers whose product is computed exactly
 _MAX_FACTORIAL = 170  # the largest factorial that a float holds
@@ -247,6 +250,29 @@ def check_depth(tree: Expr) -> None:
     raise ExpressionError(message)
 
 
+def check_size(tree: Expr) -> int:
+    """Return the number of nodes of a tree written out in full, and refuse more than `MAX_NODES`.
+
+    Equal subtrees may be stored once, but what is printed, differentiated or factored is the whole tree.
+    """
+    sizes: dict[int, int] = {}
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if id(node) in sizes:
+            continue
+        waiting = [part for part in node.args if id(part) not in sizes]
+        if waiting:
+            stack.append(node)
+            stack.extend(waiting)
+            continue
+        sizes[id(node)] = 1 + sum(sizes[id(part)] for part in node.args)
+        if sizes[id(node)] > MAX_NODES:
+            message = f"the expression has more than {MAX_NODES:,} parts: split it up"
+            raise ExpressionError(message)
+    return sizes[id(tree)]
+
+
 def _choice(pairs: Sequence[tuple[Expr, Expr]]) -> Expr:
     # SymPy's constructors rewrite the conditions even with evaluate=False, which can change what is undefined
     return sympy.Basic.__new__(
@@ -339,6 +365,12 @@ FUNCTIONS: dict[str, FunctionSpec] = {
     "sinh": FunctionSpec(_plain(sympy.sinh)),
     "cosh": FunctionSpec(_plain(sympy.cosh)),
     "tanh": FunctionSpec(_plain(sympy.tanh)),
+    "asin": FunctionSpec(_plain(sympy.asin)),
+    "acos": FunctionSpec(_plain(sympy.acos)),
+    "atan": FunctionSpec(_plain(sympy.atan)),
+    "asinh": FunctionSpec(_plain(sympy.asinh)),
+    "acosh": FunctionSpec(_plain(sympy.acosh)),
+    "atanh": FunctionSpec(_plain(sympy.atanh)),
     "factorial": FunctionSpec(_counting(sympy.factorial)),
     "binomial": FunctionSpec(_counting(sympy.binomial), 2, 2),
     "piecewise": FunctionSpec(piecewise, 1, None, fold=False),
