@@ -84,8 +84,8 @@ def read_reversible(law: Tree, sides: Sides, values: Mapping[str, float]) -> Rea
     if parts is None:
         return _as_it_is(law, sides)
     forward, backward = parts
-    if not forward:
-        return Reading(problem=f"the law {shorten(law)} is negative")
+    if not forward:  # negative throughout: the solver refuses it at the first state where it fires
+        return Reading(law)
     if sides.produced and not any(_symbols(term) & set(sides.produced) for term in backward):
         return Reading(law, remark=_ONE.format(law=shorten(law)))
     for terms, needed, which in (

@@ -7,12 +7,11 @@ stoichiometry, times its conversion factor, in molecules per event.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
-
-import numpy as np
 
 from fsp.errors import ModelError
 from fsp.model import trees
@@ -65,9 +64,7 @@ class ReactionReader:
             if identifier:
                 if identifier in self.symbols.names:
                     self.symbols.fail(f"the id '{shorten(identifier)}' is used twice; rename one")
-                self.symbols.names[identifier] = lambda r=reference: trees.number(
-                    self._stoichiometry(name, r)
-                )
+                self.symbols.names[identifier] = functools.partial(self._stoichiometry_tree, name, reference)
 
     def _law(self, reaction: Any) -> Any:
         """Return the kinetic law as a tree: extent per time, in the units of the file."""
@@ -100,7 +97,7 @@ class ReactionReader:
                 local[identifier] = symbols.missing(what)
                 continue
             symbols.parameters[name] = parameter.getValue()
-            local[identifier] = lambda own=name: trees.symbol(own)  # type: ignore[misc]
+            local[identifier] = functools.partial(trees.symbol, name)
         return local
 
     # -- what a reaction changes ---------------------------------------------------------------------------
@@ -146,7 +143,7 @@ class ReactionReader:
                 known = [s.getId() for s in elements(self.model.getListOfSpecies())]
                 advice = close_matches(identifier, known)
                 self.symbols.fail(f"reaction '{reaction}': unknown species '{shorten(identifier)}'{advice}")
-            value = self._stoichiometry(reaction, reference)
+            value: float = self._stoichiometry(reaction, reference)
             if not species.getBoundaryCondition() and not species.getConstant():
                 value = self._in_molecules(reaction, species, value, extent)
             if value > _MOST:
@@ -187,6 +184,9 @@ class ReactionReader:
                 "stoichiometry, conversion factor and units must make a whole number",
             )
         return round(change)
+
+    def _stoichiometry_tree(self, reaction: str, reference: Any) -> Any:
+        return trees.number(self._stoichiometry(reaction, reference))
 
     def _stoichiometry(self, reaction: str, reference: Any) -> int:
         symbols = self.symbols
@@ -270,6 +270,6 @@ class ReactionReader:
         return Reaction(name, text, reactants, products, propensity)
 
 
-def _more(left: Mapping[str, int], right: Mapping[str, int]) -> Iterable[str]:
+def _more(left: Mapping[str, int], right: Mapping[str, int]) -> set[str]:
     """Return the species of which there are more on the left."""
     return {s for s in left if left[s] > right.get(s, 0)}

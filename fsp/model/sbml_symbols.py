@@ -314,8 +314,9 @@ class Symbols:
                 self.fail(f"the initial value of '{name}' depends on itself; break the circle")
             return known
         self._starts[name] = None
-        self._starts[name] = compute()
-        return self._starts[name]
+        value = compute()
+        self._starts[name] = value
+        return value
 
     def assigned(self, name: str) -> np.longdouble:
         """Return the value of an initial assignment."""

@@ -41,7 +41,7 @@ class AmountUnits:
         self.source = source
         level3 = model.getLevel() > 2
         if level3:
-            self._default = model.getSubstanceUnits()
+            self._default: str = model.getSubstanceUnits()
             self._extent = model.getExtentUnits() or self._default
         else:
             self._default = "substance" if model.getUnitDefinition("substance") is not None else ""
@@ -54,7 +54,7 @@ class AmountUnits:
 
     def name(self, species: Any) -> str:
         """Return the name of the unit of a species' amount, empty where the file has none."""
-        unit = species.getSubstanceUnits()
+        unit: str = species.getSubstanceUnits()
         return self._default if not unit or unit == "substance" else unit
 
     def of_extent(self, reaction: Any) -> Fraction:
