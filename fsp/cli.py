@@ -57,7 +57,12 @@ def info(model: str, as_json: bool) -> None:
 @click.argument("model")
 @click.option("-t", "--times", required=True, metavar="TIMES", help="start:stop:step, or a list 1,10,100.")
 @click.option("--tolerance", default=1e-8, show_default=True, help="Bound on the 1-norm of the error.")
-@click.option("--species", multiple=True, metavar="NAME", help="Show this species only (repeatable).")
+@click.option(
+    "--species",
+    multiple=True,
+    metavar="NAME",
+    help="Show this species or derived quantity only (repeatable).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("-o", "--output", metavar="FILE.nc", help="Save everything as NetCDF-4.")
 @click.option("--plot", "picture", metavar="FILE.png", help="Draw means and the last distribution.")
@@ -98,9 +103,10 @@ def transient(
         if path is not None:
             storage.check_writable(path)
     network = _load(model)
-    names = list(dict.fromkeys(species)) or list(network.species_names)
+    names = list(dict.fromkeys(species)) or cli_output.shown_names(network)
     for name in names:
-        network.species_index(name)
+        if name not in network.observables:
+            network.species_index(name)
     try:
         result = _solve(network, wanted, options)
     except SolverError as error:

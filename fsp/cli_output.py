@@ -24,6 +24,7 @@ __all__ = [
     "draw_result",
     "network_json",
     "result_json",
+    "shown_names",
     "to_json",
 ]
 
@@ -192,7 +193,8 @@ def draw_result(result: TransientResult, names: Sequence[str], path: str | Path)
     """
     from matplotlib.figure import Figure
 
-    course, law = len(result) > 1, len(names) <= 2
+    counted = all(name in result.species_names for name in names)
+    course, law = len(result) > 1, len(names) <= 2 and counted
     panels = max(1, course + law) if (course or law) else 1
     figure = Figure(figsize=(6.4 * panels, 4.2), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
@@ -205,6 +207,11 @@ def draw_result(result: TransientResult, names: Sequence[str], path: str | Path)
 
 
 # -- networks ----------------------------------------------------------------------------------------------
+
+
+def shown_names(network: ReactionNetwork) -> list[str]:
+    """Return what tables show when no names are asked for: species, and derived quantities of that kind."""
+    return [*network.species_names, *(o.name for o in network.observables.values() if o.listed)]
 
 
 def network_json(network: ReactionNetwork, model: str) -> dict[str, Any]:
@@ -240,6 +247,12 @@ def network_json(network: ReactionNetwork, model: str) -> dict[str, Any]:
         "reactions": reactions,
         "conservation_laws": [line for line in str(laws).splitlines() if len(laws)],
         "depends_on_time": network.depends_on_time,
+        "compartments": dict(network.compartments),
+        "derived": [
+            {"name": o.name, "expression": str(o.function), "reads": list(o.species), "listed": o.listed}
+            for o in network.observables.values()
+        ],
+        "notes": list(network.remarks),
         "warnings": network.check(),
         "version": fsp.__version__,
     }
@@ -261,6 +274,8 @@ def describe_network(network: ReactionNetwork, model: str) -> str:
     if data["source"]:
         add("source", data["source"])
     add("species", ", ".join(f"{s['name']} = {s['initial']}" for s in data["species"]))
+    if data["compartments"]:
+        add("compartments", ", ".join(f"{key} = {value:g}" for key, value in data["compartments"].items()))
     if data["parameters"]:
         add("parameters", ", ".join(f"{key} = {value:g}" for key, value in data["parameters"].items()))
     lines.append(f"{'reactions':<14}{len(data['reactions'])}")
@@ -270,10 +285,14 @@ def describe_network(network: ReactionNetwork, model: str) -> str:
     for row in (head, *rows):
         cells = [f"{cell:<{w}}" for cell, w in zip(row, widths, strict=False)]
         lines.append(f"  {'  '.join([*cells, row[3]])}".rstrip())
+    for quantity in data["derived"]:
+        add("derived", f"{quantity['name']} = {quantity['expression']}")
     bounded = [f"{s['name']} <= {s['largest']:g}" for s in data["species"] if math.isfinite(s["largest"])]
     laws = "; ".join(data["conservation_laws"]) or "none found"
     add("conserved", laws + (f" (so {', '.join(bounded)})" if bounded else ""))
     add("time", "rates depend on time" if data["depends_on_time"] else "rates do not depend on time")
+    for note in data["notes"]:
+        add("note", note)
     for warning in data["warnings"]:
         add("warning", warning)
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fsp import plot, statistics
 from fsp.errors import ArgumentError
 from fsp.interval import Interval
-from fsp.query import Columns, read_condition, read_function
+from fsp.query import Columns, read_condition, read_function, unknown_species
 from fsp.statistics import Mode
 from fsp.stored import StoredDistribution
 from fsp.summation import chunk_sum
@@ -52,6 +52,8 @@ class Distribution(StoredDistribution):
         Whether the probabilities are lower bounds. If not, ``|P(S) - p(S)| <= error_bound``.
     ledger : Ledger, optional
         Where the error comes from.
+    observables : mapping from str to Observable, optional
+        Functions of the counts that can be asked for by name, like species (see `ReactionNetwork`).
 
     Raises
     ------
@@ -161,7 +163,7 @@ class Distribution(StoredDistribution):
 
     def _expect(self, names: Sequence[str], function: Callable[[Columns], NDArray[np.float64]]) -> float:
         """Return the normalised sum of a function of the counts of some species, chunk by chunk."""
-        parts = (function(self._measure.columns(names, a, b)) * p for a, b, p in self._measure.parts())
+        parts = (function(self._observed.columns(names, a, b)) * p for a, b, p in self._observed.parts())
         return chunk_sum(parts) / self.total
 
     def expectation(self, expression: str) -> float:
@@ -177,7 +179,7 @@ class Distribution(StoredDistribution):
         >>> Distribution.from_dict({(1, 2): 0.5, (3, 0): 0.5}, ["U", "V"]).expectation("U*V + 1")
         2.0
         """
-        return self._expect(*read_function(expression, self.species_names))
+        return self._expect(*read_function(expression, self.names))
 
     # -- probabilities -------------------------------------------------------------------------------------
 
@@ -202,11 +204,11 @@ class Distribution(StoredDistribution):
         >>> print(d.probability("U > 2 and V < 3"))
         [0.25, 0.5]
         """
-        species, holds = read_condition(condition, self.species_names)
+        species, holds = read_condition(condition, self.names)
         sums: list[float] = []
         n_terms = 0
         for start, stop, part in self._measure.parts():
-            chosen = part[holds(self._measure.columns(species, start, stop))]
+            chosen = part[holds(self._observed.columns(species, start, stop))]
             sums.append(float(np.sum(chosen)))
             n_terms += len(chosen)
         return self._flag(self._measure.enclose(math.fsum(sums), n_terms))
@@ -227,7 +229,8 @@ class Distribution(StoredDistribution):
         """
         wanted = {**(state or {}), **counts}
         for name in wanted:
-            self._column(name)
+            if name not in self.species_names:
+                raise ArgumentError(unknown_species(name, self.species_names))
         missing = [name for name in self.species_names if name not in wanted]
         if missing:
             message = f"the state lacks {', '.join(missing)}; for some species only, take the marginal first"
@@ -244,10 +247,14 @@ class Distribution(StoredDistribution):
         below = Interval(mass, mass) - self._measure.below
         return self._flag(Interval(max(0.0, min(below.lower, 1.0)), min(1.0, above.upper)))
 
-    def quantile(self, name: str, q: float) -> int:
-        """Return the least count n of a species with ``P(X <= n) >= q``, for the normalised probabilities."""
+    def quantile(self, name: str, q: float) -> float:
+        """Return the least count n of a species with ``P(X <= n) >= q``, for the normalised probabilities.
+
+        An integer for a species, a float for an observable.
+        """
         level = statistics.check_level(q)
-        return int(self.quantile_bounds(name, level).clip(statistics.quantile(self.law(name), level)))
+        value = self.quantile_bounds(name, level).clip(statistics.quantile(self.law(name), level))
+        return value if name in self.observables else int(value)
 
     def quantile_bounds(self, name: str, q: float) -> Interval:
         """Return an interval of counts that holds the quantile; infinite above when too much mass is missing.
@@ -259,8 +266,8 @@ class Distribution(StoredDistribution):
         """
         return self._flag(statistics.quantile_bounds(self.law(name), statistics.check_level(q)))
 
-    def median(self, name: str) -> int:
-        """Return the median of a species."""
+    def median(self, name: str) -> float:
+        """Return the median of a species or observable."""
         return self.quantile(name, 0.5)
 
     def modes(self, k: int = 1, *, reach: int = 1) -> list[Mode]:
@@ -305,7 +312,7 @@ class Distribution(StoredDistribution):
             return Interval(0.0, math.inf)
         tails = []
         for name in self.species_names:
-            law = self.law(name)
+            law = self.species_law(name)
             tails.append((self.mean_bounds(name) - law.mass_mean_bounds().lower).upper)
         return statistics.entropy_bounds(self._measure, tails)
 

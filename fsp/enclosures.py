@@ -120,6 +120,18 @@ class SpeciesLaw:
         least = max(0.0, lower.lower)
         return combine(Interval(least, max(least, min(upper, limit))), exact, f"moment {order}")
 
+    @property
+    def least(self) -> float:
+        """A lower bound of all counts."""
+        return 0.0
+
+    def missing(self, order: int) -> float:
+        """Bound what the law may exceed the masses by in ``E[X**order]``."""
+        if self.above == 0.0:
+            return 0.0
+        limit = _power(self.largest, order)
+        return (Interval(self.above, self.above) * limit).upper if math.isfinite(limit) else self._tail(order)
+
     def _tail(self, order: int) -> float:
         """Bound what the law may exceed the masses by in ``E[X**order]``, when no largest count is known."""
         above = Interval(self.above, self.above)

@@ -137,8 +137,9 @@ class TransientResult(Sequence[Distribution]):
     # -- courses in time -----------------------------------------------------------------------------------
 
     def _course(self, method: str, name: str | None) -> NDArray[np.float64]:
-        if name is not None and name not in self.species_names:
-            raise ArgumentError(unknown_species(name, self.species_names))
+        known = self._distributions[0].names if len(self) else ()
+        if name is not None and name not in known:
+            raise ArgumentError(unknown_species(name, known))
         names = self.species_names if name is None else (name,)
         table = np.array([[getattr(d, method)(n) for n in names] for d in self], dtype=np.float64)
         return table.reshape(len(self), len(names)) if name is None else table.reshape(len(self))

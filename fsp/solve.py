@@ -288,6 +288,7 @@ def _distribution(snapshot: Snapshot, law: InitialLaw, moments: _LazyMoments, in
         support_bounds=moments.support(),
         lower_bound=law.lower_bound,
         ledger=snapshot.ledger,
+        observables=moments.network.observables,
     )
 
 

@@ -13,6 +13,7 @@ from fsp.enclosures import SpeciesLaw
 from fsp.errors import ArgumentError
 from fsp.interval import Interval
 from fsp.measure import Measure
+from fsp.observed import ObservedLaw
 from fsp.summation import RELATIVE, UNIT, chunk_sum, chunks, down, up
 
 __all__ = [
@@ -45,20 +46,20 @@ class Mode(NamedTuple):
     proven: bool
 
 
-def quantile(law: SpeciesLaw, q: float) -> int:
-    """Return the least count whose normalised distribution function reaches ``q``."""
+def quantile(law: SpeciesLaw | ObservedLaw, q: float) -> float:
+    """Return the least value whose normalised distribution function reaches ``q``."""
     cumulated = np.cumsum(law.masses)
     k = int(np.searchsorted(cumulated, q * cumulated[-1], side="left"))
-    return int(law.counts[min(k, len(law.counts) - 1)])
+    return float(law.counts[min(k, len(law.counts) - 1)])
 
 
-def quantile_bounds(law: SpeciesLaw, q: float) -> Interval:
-    """Return an interval of counts that holds the quantile ``min {n: P(X <= n) >= q}``."""
+def quantile_bounds(law: SpeciesLaw | ObservedLaw, q: float) -> Interval:
+    """Return an interval of values that holds the quantile ``min {n: P(X <= n) >= q}``."""
     cumulated = np.cumsum(law.masses)
     rounding = len(cumulated) * UNIT * (1.0 + 1e-6)
     highest = cumulated * (1.0 + rounding) + law.above * (1.0 + 4 * UNIT)
     lowest = cumulated * (1.0 - rounding) - law.below * (1.0 + 4 * UNIT)
-    lower = 0.0
+    lower = law.least
     if law.above < q:
         k = int(np.searchsorted(highest, q, side="left"))
         lower = float(law.counts[min(k, len(law.counts) - 1)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,9 +14,13 @@ from fsp.enclosures import SpeciesLaw
 from fsp.errors import ArgumentError
 from fsp.ledger import Ledger
 from fsp.measure import Measure
+from fsp.observed import KnownMoments, ObservedLaw, ObservedSpace, observed_law
 from fsp.pointset import PointSet
 from fsp.protocols import MomentBounds, StateSpace
 from fsp.query import unknown_species
+
+if TYPE_CHECKING:
+    from fsp.model.observables import Observable
 
 __all__ = ["StoredDistribution"]
 
@@ -36,6 +40,7 @@ class StoredDistribution:
         support_bounds: Mapping[str, float] | None = None,
         lower_bound: bool = True,
         ledger: Ledger | None = None,
+        observables: Mapping[str, Observable] | None = None,
     ) -> None:
         p = np.asarray(probabilities, dtype=np.float64).view()
         if p.shape != (space.n_states,):
@@ -60,8 +65,14 @@ class StoredDistribution:
         self.support_bounds = dict(support_bounds or {})
         self.lower_bound = bool(lower_bound)
         self.ledger = ledger
+        self.observables = dict(observables or {})
         self._measure = Measure(space, p, 0.0 if lower_bound else self.error_bound, self.error_bound)
-        self._laws: dict[str, SpeciesLaw] = {}
+        #: The same masses, with a column for each observable.
+        self._observed = self._measure
+        if self.observables:
+            wide = ObservedSpace(space, self.observables, self.time)
+            self._observed = Measure(wide, p, self._measure.below, self._measure.above)
+        self._laws: dict[str, SpeciesLaw | ObservedLaw] = {}
 
     # -- construction ------------------------------------------------------------------------------------
 
@@ -157,13 +168,20 @@ class StoredDistribution:
         """The sum of the probabilities; what it lacks of 1 is part of the error."""
         return self._measure.total
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that can be asked for: species, then observables."""
+        return (*self.species_names, *self.observables)
+
     def _column(self, name: str) -> int:
-        if name not in self.species_names:
-            raise ArgumentError(unknown_species(name, self.species_names))
-        return self.species_names.index(name)
+        if name not in self.names:
+            raise ArgumentError(unknown_species(name, self.names))
+        return self.names.index(name)
 
     def marginal(self, names: str | Sequence[str]) -> Self:
         """Return the distribution of one or several species, in the order in which they are named.
+
+        Observables whose values are counts can be named as well.
 
         Its error bound is the same, up to the rounding of the sums, which is added. O(n_states).
 
@@ -185,34 +203,67 @@ class StoredDistribution:
             raise ArgumentError(message)
         if wanted == self.species_names:
             return self
-        measure = self._measure.marginal(columns)
+        if isinstance(self._observed.space, ObservedSpace):
+            self._observed.space.check_counts(wanted)
+        measure = self._observed.marginal(columns)
+        asked = [name for name in wanted if name in self.observables]
+        moments = self.moments
+        if asked:
+            laws = {name: self.law(name) for name in asked}
+            means = {name: law.power_bounds(1) for name, law in laws.items()}
+            seconds = {name: law.power_bounds(2) for name, law in laws.items()}
+            moments = KnownMoments(self.moments, means, seconds)
+        bounds = {**self.support_bounds, **{name: self.law(name).largest for name in asked}}
         return type(self)(
             measure.space,
             measure.masses,
             error_bound=measure.above,
             certified=self.certified,
             time=self.time,
-            moments=self.moments,
-            support_bounds={name: b for name, b in self.support_bounds.items() if name in wanted},
+            moments=moments,
+            support_bounds={name: bounds[name] for name in wanted if name in bounds},
             lower_bound=self.lower_bound,
             ledger=self.ledger,
+            observables={
+                name: o
+                for name, o in self.observables.items()
+                if name not in wanted and set(o.species) <= set(wanted)
+            },
         )
 
-    def law(self, name: str) -> SpeciesLaw:
-        """Return the distribution of one species with all that is proven about it (computed once, then kept).
+    def law(self, name: str) -> SpeciesLaw | ObservedLaw:
+        """Return the distribution of a species or observable with all that is proven (computed once).
 
         Raises
         ------
         ArgumentError
-            When the species is not known, or no probability is left.
+            When there is no such name, or no probability is left.
         """
         if name not in self._laws:
-            column = self._column(name)
+            self._column(name)
             if not self.total > 0.0:
                 message = "the distribution holds no probability, so it has no best values"
                 raise ArgumentError(message)
-            measure = self._measure.marginal([column])
-            self._laws[name] = SpeciesLaw(
+            if name not in self.observables:
+                return self.species_law(name)
+            observable = self.observables[name]
+            columns = [self._column(s) for s in observable.species or self.species_names[:1]]
+            self._laws[name] = observed_law(
+                observable,
+                self._measure.marginal(columns),
+                self.species_law,
+                time=self.time,
+                largest=self.support_bounds,
+                proven=self.certified,
+            )
+        return self._laws[name]
+
+    def species_law(self, name: str) -> SpeciesLaw:
+        """Return the distribution of a species; see `law`."""
+        law = self._laws.get(name)
+        if not isinstance(law, SpeciesLaw):
+            measure = self._measure.marginal([self.species_names.index(name)])
+            law = SpeciesLaw(
                 measure.space.counts(0),
                 measure.masses,
                 measure.below,
@@ -223,4 +274,5 @@ class StoredDistribution:
                 exact_second=None if self.moments is None else self.moments.second(name),
                 tail=None if self.moments is None else functools.partial(self.moments.tail, name),
             )
-        return self._laws[name]
+            self._laws[name] = law
+        return law

@@ -93,6 +93,11 @@ class Propensity:
         self.depends_on_time = TIME in needed
         self._idle = dict.fromkeys(written - needed, 1.0)  # names without influence: any value serves
 
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The parameters of the network and their values."""
+        return self._values
+
     @functools.cached_property
     def factors(self) -> tuple[Factor, ...]:
         """Factors whose product is the propensity, one per group of species.
