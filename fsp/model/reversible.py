@@ -174,7 +174,8 @@ def _may_be_net_rate(tree: Tree, sides: Sides) -> bool:
     consumed, produced = set(sides.consumed), set(sides.produced)
     if tree.is_Add:
         return any(_is_negative(term) and not _symbols(term) & consumed for term in tree.args)
-    for factor in factors_of(tree) if tree.is_Mul else ():
+    for part in factors_of(tree) if tree.is_Mul else ():
+        factor = part.base if part.is_Pow and part.exp.is_positive else part
         if factor.is_Add:
             forward = set().union(*(_symbols(t) for t in factor.args if not _is_negative(t)))
             backward = set().union(*(_symbols(t) for t in factor.args if _is_negative(t)))
