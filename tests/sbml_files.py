@@ -65,3 +65,60 @@ def model(reactions=None, spec=None, parameters=K, compartments=CELL, rest="", f
         f"{functions}<listOfCompartments>{compartments}</listOfCompartments><listOfSpecies>{spec}</listOfSpecies>"
         f"<listOfParameters>{parameters}</listOfParameters>{rules}{after}{events}</model></sbml>"
     )
+
+
+NAMESPACES = {
+    (2, 1): "http://www.sbml.org/sbml/level2",
+    **{(2, v): f"http://www.sbml.org/sbml/level2/version{v}" for v in (2, 3, 4, 5)},
+    **{(3, v): f"http://www.sbml.org/sbml/level3/version{v}/core" for v in (1, 2)},
+}
+
+
+def math(content):
+    return f"<math {MATHML}>{content}</math>"
+
+
+def symbol(name):
+    return (
+        f'<csymbol encoding="text" definitionURL="http://www.sbml.org/sbml/symbols/{name}"> {name} </csymbol>'
+    )
+
+
+def initial(name, content):
+    return f'<initialAssignment symbol="{name}">{math(content)}</initialAssignment>'
+
+
+def assignment(name, content):
+    return f'<assignmentRule variable="{name}">{math(content)}</assignmentRule>'
+
+
+def compartment(name="cell", size=None, dimensions=3, constant="true"):
+    size = "" if size is None else f'size="{size}"'
+    return f'<compartment id="{name}" spatialDimensions="{dimensions}" {size} constant="{constant}"/>'
+
+
+def parameter(name, value=None, constant="true"):
+    value = "" if value is None else f'value="{value}"'
+    return f'<parameter id="{name}" {value} constant="{constant}"/>'
+
+
+def document(level=3, version=1, attributes="", **lists):
+    """Return a document of any level; keywords are the lists of a model, such as ``species=...``."""
+    names = {
+        "functions": "FunctionDefinitions",
+        "units": "UnitDefinitions",
+        "compartments": "Compartments",
+        "species": "Species",
+        "parameters": "Parameters",
+        "initials": "InitialAssignments",
+        "rules": "Rules",
+        "constraints": "Constraints",
+        "reactions": "Reactions",
+        "events": "Events",
+    }
+    assert set(lists) <= set(names)
+    body = "".join(f"<listOf{names[k]}>{lists[k]}</listOf{names[k]}>" for k in names if lists.get(k))
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<sbml xmlns="{NAMESPACES[level, version]}" level="{level}" '
+        f'version="{version}"><model id="m" {attributes}>{body}</model></sbml>'
+    )

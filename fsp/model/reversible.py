@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import sympy
+
 from fsp.model import trees
 from fsp.model.names import shorten
 from fsp.model.signs import Line, as_line, constant_value, factors_of, is_nonnegative, vanishes
@@ -76,7 +78,7 @@ def read_reversible(law: Tree, sides: Sides, values: Mapping[str, float]) -> Rea
         return Reading(law)
     sites = _free_sites(law, sides, values)
     if sites is not None:
-        text = f"the law {shorten(law)}, which is 0 at {sites.species} = {sites.root:g}"
+        text = f"the law {_text(law)}, which is 0 at {sites.species} = {sites.root:g}"
         if sites.species in sides.consumed_elsewhere:
             return Reading(law, remark=f"{text}, is taken as the propensity of one irreversible reaction")
         return Reading(problem=f"{text}, may be a net rate or the rate of filling {sites.root:g} places")
@@ -87,16 +89,16 @@ def read_reversible(law: Tree, sides: Sides, values: Mapping[str, float]) -> Rea
     if not forward:  # negative throughout: the solver refuses it at the first state where it fires
         return Reading(law)
     if sides.produced and not any(_symbols(term) & set(sides.produced) for term in backward):
-        return Reading(law, remark=_ONE.format(law=shorten(law)))
+        return Reading(law, remark=_ONE.format(law=_text(law)))
     for terms, needed, which in (
         (forward, sides.consumed, "forward"),
         (backward, sides.produced, "backward"),
     ):
         for term in terms:
             for species in sorted(needed):
-                if not vanishes(term, species):
+                if not vanishes(term, species, values):
                     return Reading(
-                        problem=f"the {which} part {shorten(term)} of the law {shorten(law)} is not 0 where "
+                        problem=f"the {which} part {_text(term)} of the law {_text(law)} is not 0 where "
                         f"there is no '{species}'"
                     )
     return Reading(trees.add(forward), trees.add(backward))
@@ -105,9 +107,9 @@ def read_reversible(law: Tree, sides: Sides, values: Mapping[str, float]) -> Rea
 def _as_it_is(law: Tree, sides: Sides) -> Reading:
     """Return the reading of a law that cannot be taken apart: a propensity, unless it looks like a net rate."""
     if _may_be_net_rate(law, sides):
-        what = f"the law {shorten(law)} seems to be a net rate, but does not split into two parts"
+        what = f"the law {_text(law)} seems to be a net rate, but does not split into two parts"
         return Reading(problem=what)
-    return Reading(law, remark=_ONE.format(law=shorten(law)))
+    return Reading(law, remark=_ONE.format(law=_text(law)))
 
 
 def _free_sites(law: Tree, sides: Sides, values: Mapping[str, float]) -> Line | None:
@@ -182,6 +184,10 @@ def _may_be_net_rate(tree: Tree, sides: Sides) -> bool:
             if forward & consumed and backward & produced:
                 return True
     return False
+
+
+def _text(tree: Tree) -> str:
+    return shorten(sympy.sstr(tree, order="none"))
 
 
 def _symbols(tree: Tree) -> set[str]:

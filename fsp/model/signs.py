@@ -125,21 +125,22 @@ def _product_is_nonnegative(tree: Tree, values: Mapping[str, float]) -> bool:
             if line is None or not whole or line.slope < 0 or factor.is_Pow:
                 return False
             open_ends.append(line)
-    return sign >= 0 and all(set(range(round(e.root))) <= roots[e.species] for e in open_ends)
+    return bool(sign >= 0) and all(set(range(round(e.root))) <= roots[e.species] for e in open_ends)
 
 
-def vanishes(tree: Tree, species: str) -> bool:
+def vanishes(tree: Tree, species: str, values: Mapping[str, float]) -> bool:
     """Say whether a tree is shown to be zero where there are none of a species, if it is defined there."""
     if tree.is_Symbol:
         return bool(tree.name == species)
     if tree.is_Rational:
         return bool(tree == 0)
     if tree.is_Mul:
-        return any(vanishes(part, species) for part in tree.args)
+        return any(vanishes(part, species, values) for part in tree.args)
     if tree.is_Pow:
-        return bool(tree.exp.is_positive) and vanishes(tree.base, species)
+        power = constant_value(tree.exp, values)
+        return power is not None and power > 0 and vanishes(tree.base, species, values)
     if tree.func is sympy.Piecewise:
-        return all(vanishes(value, species) for value, _ in tree.args)
+        return all(vanishes(value, species, values) for value, _ in tree.args)
     if tree.is_Add or tree.func is sympy.Max:
-        return all(vanishes(part, species) for part in tree.args)
+        return all(vanishes(part, species, values) for part in tree.args)
     return False
