@@ -130,7 +130,11 @@ class SpeciesLaw:
         if self.above == 0.0:
             return 0.0
         limit = _power(self.largest, order)
-        return (Interval(self.above, self.above) * limit).upper if math.isfinite(limit) else self._tail(order)
+        best = (Interval(self.above, self.above) * limit).upper if math.isfinite(limit) else self._tail(order)
+        if order == 2 and not self.below and self.exact_second is not None:
+            inside = down(self._sum(self.counts.astype(float) ** 2), len(self.counts))
+            best = min(best, max(0.0, (self.exact_second - inside).upper))
+        return best
 
     def _tail(self, order: int) -> float:
         """Bound what the law may exceed the masses by in ``E[X**order]``, when no largest count is known."""
