@@ -5,13 +5,53 @@ In Antimony ``->`` means reversible and ``=>`` irreversible; see `fsp.model.sbml
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from fsp.errors import ModelError
+from fsp.errors import ModelError, UnsupportedError
+from fsp.model.names import shorten
 from fsp.model.network import ReactionNetwork
 from fsp.model.sbml import read_sbml
 
-__all__ = ["antimony_to_sbml", "read_antimony"]
+__all__ = ["antimony_to_sbml", "check_antimony", "read_antimony"]
+
+# The translator takes a time that grows with the square of both.
+_MAX_LENGTH = 100_000
+_MAX_STATEMENT = 8_000
+_IGNORED = re.compile(r"//[^\n]*|#[^\n]*|/\*.*?(?:\*/|\Z)|\"[^\"]*\"", re.DOTALL)
+_NUMBER = re.compile(r"(?<![\w.])([0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def check_antimony(text: str, source: str) -> None:
+    """Check what the translator would get wrong without a word, or take too long for.
+
+    Raises
+    ------
+    ModelError
+        For numbers that are too large or too small for floating point: the translator reads ``1e999`` as 1.
+    UnsupportedError
+        For texts and statements that are too long.
+    """
+    if len(text) > _MAX_LENGTH:
+        message = f"{source}: the text has {len(text):,} characters, more than {_MAX_LENGTH:,}; translate it to SBML"
+        raise UnsupportedError(message)
+    bare = _IGNORED.sub(lambda match: "\n" * match.group().count("\n"), text)
+    for number, line in enumerate(bare.split("\n"), start=1):
+        for match in _NUMBER.finditer(line):
+            value = float(match.group())
+            if value == float("inf") or (value == 0.0 and re.search("[1-9]", match[1])):
+                message = (
+                    f"{source}, line {number}: the number {shorten(match.group(), 40)} is outside the range of "
+                    "floating-point numbers"
+                )
+                raise ModelError(message)
+    longest = max(map(len, re.split("[;\n]", bare)))
+    if longest > _MAX_STATEMENT:
+        message = (
+            f"{source}: a statement has {longest:,} characters, more than {_MAX_STATEMENT:,}; split it up, for "
+            "example with ':=' rules"
+        )
+        raise UnsupportedError(message)
 
 
 def antimony_to_sbml(path: Path) -> str:
@@ -48,4 +88,5 @@ def read_antimony(path: Path) -> ReactionNetwork:
     ModelError, UnsupportedError
         As for SBML.
     """
+    check_antimony(path.read_text(encoding="utf-8-sig"), str(path))
     return read_sbml(antimony_to_sbml(path), source=str(path))

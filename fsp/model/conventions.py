@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["find_squares"]
 
+_MOST = 16  # molecules of one species that may react with one another
+
 
 def find_squares(network: ReactionNetwork) -> list[str]:
     """Return a warning for each mass-action law with a power of a reactant, such as ``k*A*A`` or ``k*A^2``.
@@ -37,10 +39,10 @@ def _powers(law: Any, network: ReactionNetwork) -> dict[str, int]:
         if constant_value(factor, network.parameters) is not None:
             continue
         base, power = (factor.base, factor.exp) if factor.is_Pow else (factor, trees.ONE)
-        if not base.is_Symbol or not power.is_Integer or not 1 <= power <= 16:
+        if not base.is_Symbol or not power.is_Integer or not 1 <= power <= _MOST:
             return {}
         powers[base.name] = powers.get(base.name, 0) + int(power)
-    return powers
+    return powers if all(power <= _MOST for power in powers.values()) else {}
 
 
 def _warning(network: ReactionNetwork, reaction: Reaction, squares: dict[str, int]) -> str:

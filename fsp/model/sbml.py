@@ -11,7 +11,7 @@ from typing import Any
 
 import libsbml
 
-from fsp.errors import ModelError
+from fsp.errors import ModelError, UnsupportedError
 from fsp.model.names import shorten
 from fsp.model.network import ReactionNetwork
 from fsp.model.observables import Observable
@@ -46,6 +46,14 @@ def read_sbml(text: str, *, source: str = "") -> ReactionNetwork:
         Naming the element that is not supported, and what to do.
     """
     named = source or "SBML"
+    try:
+        return _read(text, source, named)
+    except RecursionError:  # rules that need rules that need rules: each by itself may be short
+        message = f"{named}: the formulas need one another over too many steps; put some of them together"
+        raise UnsupportedError(message) from None
+
+
+def _read(text: str, source: str, named: str) -> ReactionNetwork:
     document = read_document(text, named)
     model = document.getModel()
     symbols = Symbols(model, named)

@@ -260,6 +260,7 @@ class ReactionReader:
 
     def _reaction(self, name: str, reactants: Counts, products: Counts, law: Any) -> Reaction:
         text = format_equation(reactants, products)
+        law = trees.collect_numbers(law)
         try:
             trees.check_depth(law)
             trees.check_size(law)

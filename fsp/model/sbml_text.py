@@ -18,9 +18,13 @@ __all__ = ["check_text"]
 
 _MAX_LENGTH = 50_000_000
 _MAX_DEPTH = 1000
-_MAX_ELEMENTS = 200_000
+_MAX_ELEMENTS = 50_000  # of the model itself
+_MAX_NOTES = 200_000  # in notes and annotations
+_MAX_COMMENT = 100_000
 _MAX_NAME = 1000
 _MAX_INTEGER = 2**31 - 1
+
+_PACKAGES = "http://www.sbml.org/sbml/level3/"
 
 _DECLARATION = re.compile(r"\A<\?xml[^>]*\?>")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -67,12 +71,15 @@ class _Walk:
         self.source = source
         self.depth = 0
         self.elements = 0
+        self.noted = 0
+        self.notes: int | None = None  # the depth of the notes or annotation that is open
         self.number_type = ""
         self.parts: list[str] | None = None  # the text of the <cn> element that is open, cut at <sep/>
         self.parser = expat.ParserCreate("UTF-8")
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
         self.parser.StartDoctypeDeclHandler = self.document_type
+        self.parser.CommentHandler = self.comment
         self.parser.buffer_text = True
 
     def run(self, text: str) -> None:
@@ -91,15 +98,14 @@ class _Walk:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self.depth += 1
-        self.elements += 1
         if self.depth > _MAX_DEPTH:
             self.fail(f"the elements are nested deeper than {_MAX_DEPTH} levels", UnsupportedError)
-        if self.elements > _MAX_ELEMENTS:
-            self.fail(
-                f"the file has more than {_MAX_ELEMENTS:,} elements; leave annotations out, or take a smaller "
-                "model",
-                UnsupportedError,
-            )
+        if self.depth == 1:
+            self.check_packages(attributes)
+        self.count(tag)
+        for key in (tag, *attributes):
+            if len(key) > _MAX_NAME:
+                self.fail(f"the name '{shorten(key, 40)}' is longer than {_MAX_NAME} characters")
         for key in _NAMES:
             if len(attributes.get(key, "")) > _MAX_NAME:
                 name = shorten(attributes[key], 40)
@@ -115,11 +121,38 @@ class _Walk:
         elif kind == "sep" and self.parts is not None:
             self.parts.append("")
 
+    def check_packages(self, attributes: Mapping[str, str]) -> None:
+        """Refuse packages that are needed but not those of SBML, of which libsbml says nothing."""
+        for key, value in attributes.items():
+            prefix, _, name = key.rpartition(":")
+            where = attributes.get(f"xmlns:{prefix}", _PACKAGES)
+            if prefix and name == "required" and value in ("true", "1") and not where.startswith(_PACKAGES):
+                self.fail(
+                    f"the package '{shorten(prefix, 40)}' is needed but not supported", UnsupportedError
+                )
+
+    def count(self, tag: str) -> None:
+        """Count the elements: of the model, and in notes and annotations, which may be longer than the model."""
+        if self.notes is None and tag.rpartition(":")[2] in ("notes", "annotation"):
+            self.notes = self.depth
+        self.elements += self.notes is None
+        self.noted += self.notes is not None
+        if self.elements > _MAX_ELEMENTS or self.noted > _MAX_NOTES:
+            what = "elements" if self.elements > _MAX_ELEMENTS else "notes and annotations"
+            limit = _MAX_ELEMENTS if self.elements > _MAX_ELEMENTS else _MAX_NOTES
+            self.fail(f"the file has more than {limit:,} {what}; take a smaller model", UnsupportedError)
+
+    def comment(self, text: str) -> None:
+        if len(text) > _MAX_COMMENT:
+            self.fail(f"a comment is longer than {_MAX_COMMENT:,} characters; remove it", UnsupportedError)
+
     def characters(self, data: str) -> None:
         if self.parts is not None:
             self.parts[-1] += data
 
     def end(self, tag: str) -> None:
+        if self.depth == self.notes:
+            self.notes = None
         self.depth -= 1
         if tag.rpartition(":")[2] == "cn" and self.parts is not None:
             self.check_number([part.strip() for part in self.parts])

@@ -29,6 +29,7 @@ __all__ = [
     "call",
     "check_depth",
     "check_size",
+    "collect_numbers",
     "compare",
     "condition",
     "conjunction",
@@ -53,6 +54,7 @@ MAX_DEPTH = (
 MAX_NODES = 20_000  # of a tree that was put together from rules and functions, written out
 _MAX_BITS = 2048  # of an exact power of numbers
 _MAX_EXACT = 8  # numbers whose product is computed exactly
+_MAX_NUMBERS = 32  # that are collected from one product
 _MAX_FACTORIAL = 170  # the largest factorial that a float holds
 _SAFE_ARGUMENT = 1000  # a function of a larger number is folded into a float at once
 
@@ -237,6 +239,24 @@ def call(name: str, arguments: Sequence[Expr]) -> Expr:
     if large and spec.fold and not any(argument.free_symbols for argument in arguments):
         return _fold(tree)
     return tree
+
+
+def collect_numbers(tree: Expr) -> Expr:
+    """Return a product with its numbers multiplied, exactly: ``4*k*(A/4)`` becomes ``k*A``.
+
+    Examples
+    --------
+    >>> quarter = divide(symbol("A"), number(4))
+    >>> collect_numbers(multiply([number(4), symbol("k"), quarter]))
+    A*k
+    """
+    factors = [tree]
+    while any(factor.is_Mul for factor in factors):
+        factors = [part for factor in factors for part in (factor.args if factor.is_Mul else (factor,))]
+    numbers = [factor for factor in factors if _is_ratio(factor)]
+    if not 2 <= len(numbers) <= _MAX_NUMBERS:
+        return tree
+    return multiply([sympy.Mul(*numbers), *(factor for factor in factors if not _is_ratio(factor))])
 
 
 def check_depth(tree: Expr) -> None:
