@@ -6,7 +6,7 @@ import os
 from importlib import resources
 from pathlib import Path
 
-from fsp.errors import ModelError
+from fsp.errors import ModelError, UnsupportedError
 from fsp.model.names import close_matches
 from fsp.model.network import ReactionNetwork
 
@@ -15,6 +15,7 @@ __all__ = ["load_model", "shipped_files"]
 _GALLERY = "gallery:"
 _SBML = (".xml", ".sbml")
 _ANTIMONY = (".ant", ".txt")
+_MAX_BYTES = 100_000_000
 
 
 def load_model(path: str | os.PathLike[str]) -> ReactionNetwork:
@@ -23,9 +24,9 @@ def load_model(path: str | os.PathLike[str]) -> ReactionNetwork:
     Parameters
     ----------
     path : str or path-like
-        An SBML file (``.xml``, ``.sbml``; levels 2 and 3), an Antimony file (``.ant``, ``.txt``), or a model
-        that comes with the package: ``"gallery:toggle_switch"`` for one of `fsp.model.gallery` at its default
-        parameters, ``"gallery:toggle_switch.xml"`` for a shipped file.
+        An SBML file (``.xml``, ``.sbml``; level 2 version 1 to level 3 version 2), an Antimony file (``.ant``,
+        ``.txt``), or a model that comes with the package: ``"gallery:toggle_switch"`` for one of
+        `fsp.model.gallery` at its default parameters, ``"gallery:toggle_switch.xml"`` for a shipped file.
 
     Returns
     -------
@@ -83,6 +84,14 @@ def _from_file(path: Path) -> ReactionNetwork:
             f"'{path}': unknown kind of file '{kind}': expected SBML (.xml, .sbml) or Antimony (.ant, .txt)"
         )
         raise ModelError(message)
+    if not path.is_file():
+        message = f"'{path}' is no file that can be read as a whole"
+        raise ModelError(message)
+    if path.stat().st_size > _MAX_BYTES:
+        message = (
+            f"'{path}' has {path.stat().st_size:,} bytes, more than {_MAX_BYTES:,}: take a smaller model"
+        )
+        raise UnsupportedError(message)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -35,11 +35,14 @@ class Sides:
         Species of which it leaves less, and more.
     consumed_elsewhere : collection of str
         Species of which another reaction leaves less.
+    catalysts : collection of str
+        Species on both sides.
     """
 
     consumed: Collection[str]
     produced: Collection[str]
     consumed_elsewhere: Collection[str] = ()
+    catalysts: Collection[str] = ()
 
 
 class Reading(NamedTuple):
@@ -101,6 +104,15 @@ def read_reversible(law: Tree, sides: Sides, values: Mapping[str, float]) -> Rea
                         problem=f"the {which} part {_text(term)} of the law {_text(law)} is not 0 where "
                         f"there is no '{species}'"
                     )
+    for term in backward:
+        for species in sorted(set(sides.consumed) - set(sides.catalysts)):
+            if vanishes(
+                term, species, values
+            ):  # k*A*(1 - B/K): a net rate, or a forward rate that B slows down
+                return Reading(
+                    problem=f"the part {_text(term)} that the law {_text(law)} subtracts is no backward rate: it "
+                    f"needs '{species}', which it would make"
+                )
     return Reading(trees.add(forward), trees.add(backward))
 
 
@@ -170,19 +182,20 @@ def _opposite(tree: Tree) -> Tree:
 def _may_be_net_rate(tree: Tree, sides: Sides) -> bool:
     """Return True for a law that looks like a forward rate minus a backward rate.
 
-    A negative term of a sum is harmless when it vanishes with a reactant; inside a product, a difference is
-    suspicious when what is produced counts against what is consumed.
+    What is produced counts against something, anywhere but in a denominator; or a term is subtracted that does not
+    vanish with what is consumed.
     """
     consumed, produced = set(sides.consumed), set(sides.produced)
-    if tree.is_Add:
-        return any(_is_negative(term) and not _symbols(term) & consumed for term in tree.args)
-    for part in factors_of(tree) if tree.is_Mul else ():
-        factor = part.base if part.is_Pow and part.exp.is_positive else part
-        if factor.is_Add:
-            forward = set().union(*(_symbols(t) for t in factor.args if not _is_negative(t)))
-            backward = set().union(*(_symbols(t) for t in factor.args if _is_negative(t)))
-            if forward & consumed and backward & produced:
-                return True
+    if tree.is_Add and any(_is_negative(term) and not _symbols(term) & consumed for term in tree.args):
+        return True
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if node.is_Add and any(_is_negative(term) and _symbols(term) & produced for term in node.args):
+            return True
+        if node.is_Boolean or (node.is_Pow and _is_negative(node.exp)):
+            continue
+        stack.extend(node.args)
     return False
 
 

@@ -233,6 +233,7 @@ class ReactionReader:
             _more(reactants, products),
             _more(products, reactants),
             {s for n, (left, right) in self.sides.items() if n != name for s in _more(left, right)},
+            set(reactants) & set(products),
         )
         reading = read_reversible(law, sides, self.symbols.parameters)
         if reading.problem:

@@ -243,6 +243,12 @@ class Symbols:
 
     def _enter_species(self, species: Any) -> None:
         name = species.getId()
+        if (
+            species.getSpatialSizeUnits()
+        ):  # level 2 versions 1 and 2: a unit of size beside that of the compartment
+            self.refuse(
+                f"spatialSizeUnits of species '{name}'", "remove it; sizes are in the compartment's unit"
+            )
         own = self.own_name(name)
         if name in self.rules:
             self.names[name] = lambda: self.rule(name)

@@ -16,7 +16,7 @@ from fsp.model.names import shorten
 
 __all__ = ["check_text"]
 
-_MAX_LENGTH = 50_000_000
+_MAX_LENGTH = 30_000_000
 _MAX_DEPTH = 1000
 _MAX_ELEMENTS = 50_000  # of the model itself
 _MAX_NOTES = 200_000  # in notes and annotations

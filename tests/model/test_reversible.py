@@ -99,7 +99,11 @@ def test_one_propensity_with_a_remark(law):
         ("k*(10 - B)", "", "B", "may be a net rate or the rate of filling 10 places"),
         ("k*(1 - B/K)", "", "B", "filling 10 places"),
         ("k*A*(1 - B)", "A", "B", "filling 1 places"),
+        ("k*A*(1 - B/10.5)", "A", "B", "needs 'A', which it would make"),
         ("log(A) - kr*B", "A", "B", "does not split"),
+        ("piecewise(k*A - kr*B, time > 1, 0)", "A", "B", "does not split"),
+        ("exp(-time)*floor(A - B)", "A", "B", "does not split"),
+        ("k*log(A)*(A - B)", "A", "B", "does not split"),
     ],
 )
 def test_refused(law, consumed, produced, problem):
@@ -107,6 +111,12 @@ def test_refused(law, consumed, produced, problem):
     import re
 
     assert re.search(problem, found.problem or found.remark)
+
+
+def test_catalysts_stand_in_both_parts():
+    """2 A <-> A + B: each direction needs one A that stays."""
+    sides = Sides({"A"}, {"B"}, catalysts={"A"})
+    assert str(read_reversible(tree("k*A*(A - 1) - kr*A*B"), sides, VALUES).backward) == "A*B*kr"
 
 
 @pytest.mark.parametrize("law", ["k*(1 - G)", "(k + kr*A)*(1 - G)", "k*(10 - G)"])
