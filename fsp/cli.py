@@ -104,9 +104,7 @@ def transient(
             storage.check_writable(path)
     network = _load(model)
     names = list(dict.fromkeys(species)) or cli_output.shown_names(network)
-    for name in names:
-        if name not in network.observables:
-            network.species_index(name)
+    cli_output.check_names(network, names)
     try:
         result = _solve(network, wanted, options)
     except SolverError as error:

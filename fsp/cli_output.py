@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import fsp
 from fsp import storage
+from fsp.errors import ArgumentError
+from fsp.model.names import close_matches
 
 if TYPE_CHECKING:
     from fsp.model import ReactionNetwork
     from fsp.results import TransientResult
 
 __all__ = [
+    "check_names",
     "describe_network",
     "describe_result",
     "draw_result",
@@ -212,6 +215,21 @@ def draw_result(result: TransientResult, names: Sequence[str], path: str | Path)
 def shown_names(network: ReactionNetwork) -> list[str]:
     """Return what tables show when no names are asked for: species, and derived quantities of that kind."""
     return [*network.species_names, *(o.name for o in network.observables.values() if o.listed)]
+
+
+def check_names(network: ReactionNetwork, names: Sequence[str]) -> None:
+    """Refuse names that are neither a species nor a derived quantity.
+
+    Raises
+    ------
+    ArgumentError
+        With close matches.
+    """
+    known = [*network.species_names, *network.observables]
+    for name in names:
+        if name not in known:
+            message = f"unknown species '{name}'{close_matches(name, known)}"
+            raise ArgumentError(message)
 
 
 def network_json(network: ReactionNetwork, model: str) -> dict[str, Any]:
