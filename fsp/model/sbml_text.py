@@ -74,12 +74,14 @@ class _Walk:
         self.noted = 0
         self.notes: int | None = None  # the depth of the notes or annotation that is open
         self.number_type = ""
+        self.bare: list[bool] = []  # for each element that is open, whether it holds elements only
         self.parts: list[str] | None = None  # the text of the <cn> element that is open, cut at <sep/>
         self.parser = expat.ParserCreate("UTF-8")
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
         self.parser.StartDoctypeDeclHandler = self.document_type
         self.parser.CommentHandler = self.comment
+        self.parser.CharacterDataHandler = self.characters
         self.parser.buffer_text = True
 
     def run(self, text: str) -> None:
@@ -114,10 +116,10 @@ class _Walk:
             if key in attributes:
                 self.check_underflow(attributes[key].strip())
         kind = tag.rpartition(":")[2]
+        self.bare.append(self.notes is None and (kind in ("sbml", "model") or kind.startswith("listOf")))
         if kind == "cn":
             self.number_type = attributes.get("type", "real")
             self.parts = [""]
-            self.parser.CharacterDataHandler = self.characters
         elif kind == "sep" and self.parts is not None:
             self.parts.append("")
 
@@ -149,15 +151,17 @@ class _Walk:
     def characters(self, data: str) -> None:
         if self.parts is not None:
             self.parts[-1] += data
+        elif self.bare and self.bare[-1] and not data.isspace():
+            self.fail(f"the text '{shorten(data.strip(), 40)}' does not belong here; remove it")
 
     def end(self, tag: str) -> None:
         if self.depth == self.notes:
             self.notes = None
         self.depth -= 1
+        self.bare.pop()
         if tag.rpartition(":")[2] == "cn" and self.parts is not None:
             self.check_number([part.strip() for part in self.parts])
             self.parts = None
-            self.parser.CharacterDataHandler = None
 
     def check_number(self, parts: list[str]) -> None:
         kind = self.number_type

@@ -49,6 +49,10 @@ HOSTILE = {
     "long reference": (text(reactions=reaction(ci(LONG))), "unknown name 'xxx"),
     "long tag": (text().replace("<listOfSpecies>", f"<{LONG}/><listOfSpecies>"), "longer than 1000"),
     "long attribute": (text().replace("<listOfSpecies>", f'<listOfSpecies {LONG}="1">'), "longer than 1000"),
+    "stray text": (
+        text().replace("<listOfSpecies>", f"{LONG}<listOfSpecies>"),
+        "text 'xxx.*does not belong here",
+    ),
     "long comment": (text().replace("<listOfSpecies>", f"<!--{LONG}--><listOfSpecies>"), "comment is longer"),
     "long integer": (text(reactions=reaction(cn("1" * 1_000_000))), "too large"),
     "many elements": (
