@@ -20,7 +20,7 @@ from fsp.errors import ArgumentError, StorageError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["check_writable", "read_dataset", "replacing", "write_dataset"]
+__all__ = ["check_writable", "read_dataset", "replace_text", "replacing", "write_dataset"]
 
 #: The seal: this mark, the SHA-256 of all bytes before the mark in hexadecimal digits, and a line feed.
 _MARK = b"\nfsp-sha256:"
@@ -112,6 +112,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # what cannot be removed must not hide why writing failed
             temporary.unlink(missing_ok=True)
     _flush_folder(target.parent)
+
+
+def replace_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file in UTF-8, completely or not at all; see `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _flush_folder(folder: Path) -> None:

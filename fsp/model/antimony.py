@@ -9,11 +9,12 @@ import re
 from pathlib import Path
 
 from fsp.errors import ModelError, UnsupportedError
+from fsp.model.antimony_numbers import hide_long_numbers, restore_numbers
 from fsp.model.names import shorten
 from fsp.model.network import ReactionNetwork
 from fsp.model.sbml import read_sbml
 
-__all__ = ["antimony_to_sbml", "check_antimony", "read_antimony"]
+__all__ = ["antimony_to_sbml", "check_antimony", "read_antimony", "read_antimony_text"]
 
 # The translator takes a time that grows with the square of both.
 _MAX_LENGTH = 100_000
@@ -54,8 +55,8 @@ def check_antimony(text: str, source: str) -> None:
         raise UnsupportedError(message)
 
 
-def antimony_to_sbml(path: Path) -> str:
-    """Return the SBML text of the main model of an Antimony file.
+def antimony_to_sbml(text: str, source: str = "Antimony", folder: Path | None = None) -> str:
+    """Return the SBML text of the main model of an Antimony text; ``import`` looks into the folder.
 
     Raises
     ------
@@ -64,20 +65,36 @@ def antimony_to_sbml(path: Path) -> str:
     """
     import antimony
 
+    hidden, numbers = hide_long_numbers(text)
     antimony.clearPreviousLoads()
+    if folder is not None:
+        antimony.addDirectory(str(folder))
     try:
-        if antimony.loadAntimonyFile(str(path)) < 0:
+        if antimony.loadAntimonyString(hidden) < 0:
             what = " ".join((antimony.getLastError() or "it cannot be read").split())
-            message = f"{path}: {what}"
+            message = f"{source}: {what}"
             raise ModelError(message)
-        text = antimony.getSBMLString(antimony.getMainModuleName())
+        sbml = antimony.getSBMLString(antimony.getMainModuleName())
     finally:
         antimony.clearPreviousLoads()
+        antimony.clearDirectories()
         antimony.freeAll()
-    if not text:
-        message = f"{path} holds no model"
+    if not sbml:
+        message = f"{source} holds no model"
         raise ModelError(message)
-    return str(text)
+    return restore_numbers(str(sbml), numbers)
+
+
+def read_antimony_text(text: str, *, source: str = "", folder: Path | None = None) -> ReactionNetwork:
+    """Read the text of an Antimony file; ``import`` looks into the folder.
+
+    Raises
+    ------
+    ModelError, UnsupportedError
+        As for SBML.
+    """
+    check_antimony(text, source or "Antimony")
+    return read_sbml(antimony_to_sbml(text, source or "Antimony", folder), source=source)
 
 
 def read_antimony(path: Path) -> ReactionNetwork:
@@ -88,5 +105,4 @@ def read_antimony(path: Path) -> ReactionNetwork:
     ModelError, UnsupportedError
         As for SBML.
     """
-    check_antimony(path.read_text(encoding="utf-8-sig"), str(path))
-    return read_sbml(antimony_to_sbml(path), source=str(path))
+    return read_antimony_text(path.read_text(encoding="utf-8-sig"), source=str(path), folder=path.parent)

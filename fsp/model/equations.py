@@ -53,7 +53,7 @@ class Reaction:
     """
 
     name: str
-    text: str
+    text: str = field(compare=False)
     reactants: Mapping[str, int]
     products: Mapping[str, int]
     propensity: Propensity
@@ -68,7 +68,7 @@ class Reaction:
         return self.products.get(species, 0) - self.reactants.get(species, 0)
 
     def __hash__(self) -> int:
-        return hash((self.name, self.text))
+        return hash((self.name, frozenset(self.reactants.items()), frozenset(self.products.items())))
 
     def __str__(self) -> str:
         return f"{self.name}: {self.text} {self.law or f'; {self.propensity}'}"

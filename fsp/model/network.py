@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import math
 import numbers
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from fsp.model.conservation import ConservationLaws, find_conservation_laws
 from fsp.model.equations import Reaction, parse_equation
 from fsp.model.names import check_name, close_matches
 from fsp.model.observables import Observable, read_observables
+from fsp.storage import replace_text
 
 if TYPE_CHECKING:
     from fsp.model.propensity import Propensity
@@ -238,6 +241,35 @@ class ReactionNetwork:
 
         return find_warnings(self)
 
+    def to_sbml(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return the network as SBML (level 3 version 2), and write it to a file if a path is given.
+
+        `fsp.load_model` reads the same network from it (``==``).
+
+        Raises
+        ------
+        UnsupportedError
+            If something cannot be written exactly; the message names it.
+
+        Examples
+        --------
+        >>> network = ReactionNetwork({"A": 5}, ["2 A -> 0 @ k"], {"k": 0.1})
+        >>> network.to_sbml().splitlines()[1]
+        '<sbml xmlns="http://www.sbml.org/sbml/level3/version2/core" level="3" version="2">'
+        """
+        return _write(self, "fsp.model.export_sbml", "network_to_sbml", path)
+
+    def to_antimony(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return the network as Antimony, and write it to a file if a path is given; otherwise as `to_sbml`.
+
+        Examples
+        --------
+        >>> network = ReactionNetwork({"A": 5}, ["2 A -> 0 @ k"], {"k": 0.1})
+        >>> network.to_antimony().splitlines()[4]
+        '  R1: 2 A => ; k*A*(A - 1)/2;'
+        """
+        return _write(self, "fsp.model.export_antimony", "network_to_antimony", path)
+
     def _read_reactions(self, reactions: Iterable[str | Reaction]) -> tuple[Reaction, ...]:
         if isinstance(reactions, str) or not isinstance(reactions, Iterable):
             message = 'reactions must be a list of texts or Reaction objects, such as ["A -> B @ k"]'
@@ -385,6 +417,14 @@ class ReactionNetwork:
         lines.extend(f"  {reaction}" for reaction in self.reactions)
         lines.extend(f"  {observable}" for observable in self.observables.values())
         return "\n".join(lines)
+
+
+def _write(network: ReactionNetwork, module: str, writer: str, path: str | os.PathLike[str] | None) -> str:
+    # By name, because the writers read back what they wrote, and readers stand on this module.
+    text = str(getattr(import_module(module), writer)(network))
+    if path is not None:
+        replace_text(path, text)
+    return text
 
 
 def _check_species(species: Mapping[str, int]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fsp.errors import ArgumentError, ExpressionError
 from fsp.model import trees
+from fsp.model.canonical import Form, canonical_form
 from fsp.model.evaluation import evaluate_tree
 from fsp.model.expressions import parse_condition
 from fsp.model.factors import group_product, needed_symbols, product_parts
@@ -223,10 +224,17 @@ class Propensity:
             return NotImplemented
         mine = {name: self._values[name] for name in self.parameters}
         theirs = {name: other._values[name] for name in other.parameters}
-        return bool(self.expression == other.expression) and mine == theirs
+        if mine != theirs:
+            return False
+        return bool(self.expression == other.expression) or self._form == other._form
 
     def __hash__(self) -> int:
-        return hash(self.expression)
+        return hash(self._form)
+
+    @functools.cached_property
+    def _form(self) -> Form:
+        """What equal propensities share, however they are written."""
+        return canonical_form(self.expression, self._order)
 
     def __str__(self) -> str:
         return str(sympy.sstr(self.expression, order="none"))
