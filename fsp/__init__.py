@@ -29,6 +29,7 @@ from fsp.version import __version__
 
 if TYPE_CHECKING:
     from fsp.distribution import Distribution
+    from fsp.export import ExportedChain, export_chain
     from fsp.interval import Interval
     from fsp.ledger import Ledger
     from fsp.model import gallery
@@ -42,6 +43,7 @@ __all__ = [
     "ArgumentError",
     "Distribution",
     "ExplosionError",
+    "ExportedChain",
     "ExpressionError",
     "FSPError",
     "Interval",
@@ -57,6 +59,7 @@ __all__ = [
     "TransientResult",
     "UnsupportedError",
     "__version__",
+    "export_chain",
     "gallery",
     "load_model",
     "load_result",
@@ -66,11 +69,13 @@ __all__ = [
 #: Where the names live that are imported when they are first used, so that ``import fsp`` is quick.
 _LAZY = {
     "Distribution": "fsp.distribution",
+    "ExportedChain": "fsp.export",
     "Interval": "fsp.interval",
     "Ledger": "fsp.ledger",
     "Reaction": "fsp.model.equations",
     "ReactionNetwork": "fsp.model.network",
     "TransientResult": "fsp.results",
+    "export_chain": "fsp.export",
     "load_model": "fsp.model.loader",
     "load_result": "fsp.results",
     "solve_transient": "fsp.solve",

@@ -16,6 +16,7 @@ import click
 import fsp
 from fsp import cli_output, storage
 from fsp.cli_arguments import FIGURES, SAVES, check_picture, parse_bounds, parse_memory, parse_times
+from fsp.cli_export import export
 from fsp.errors import ArgumentError, FSPError, SolverError, StorageError
 
 __all__ = ["main"]
@@ -164,6 +165,9 @@ def report(result: str, output: str | None, species: tuple[str, ...], as_json: b
         click.echo(cli_output.to_json({**cli_output.result_json(loaded, result, names), "report": target}))
     else:
         click.echo(f"wrote {target}")
+
+
+commands.add_command(export)
 
 
 def _load(model: str) -> Any:

@@ -138,10 +138,11 @@ def _difference(network: ReactionNetwork, again: ReactionNetwork) -> str:
     for name in {*network.parameters, *again.parameters}:
         pairs.append((f"the parameter '{name}'", network.parameters.get(name), again.parameters.get(name)))
     for name in {*network.observables, *again.observables}:
-        before, after = network.observables.get(name), again.observables.get(name)
-        pairs.append((f"the derived quantity '{name}'", before, after))
-    for before, after in zip(network.reactions, again.reactions, strict=False):
-        pairs.append((f"the reaction '{before.name}'", before, after))
+        pairs.append(
+            (f"the derived quantity '{name}'", network.observables.get(name), again.observables.get(name))
+        )
+    for reaction, other in zip(network.reactions, again.reactions, strict=False):
+        pairs.append((f"the reaction '{reaction.name}'", reaction, other))
     for what, before, after in pairs:
         if before != after:
             return f"{what} would change from {before} to {after}"

@@ -44,7 +44,12 @@ def network_to_sbml(network: ReactionNetwork) -> str:
 
 def unused_name(network: ReactionNetwork, wish: str) -> str:
     """Return a name that the network does not use: the wish, with as many ``_`` behind it as it takes."""
-    taken = {*network.species_names, *network.parameters, *network.observables, *reaction_identifiers(network).values()}
+    taken = {
+        *network.species_names,
+        *network.parameters,
+        *network.observables,
+        *reaction_identifiers(network).values(),
+    }
     while wish in taken:
         wish += "_"
     return wish

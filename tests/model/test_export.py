@@ -187,7 +187,9 @@ def test_stoichiometry_catalysts_and_order(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_derived_quantities(kind: str) -> None:
-    shown = fsp.ReactionNetwork({"A": 1, "B": 0}, ["0 -> A @ 1"], {"k": 0.1 + 0.2}, observables={"T": "k*(A + 2*B)"})
+    shown = fsp.ReactionNetwork(
+        {"A": 1, "B": 0}, ["0 -> A @ 1"], {"k": 0.1 + 0.2}, observables={"T": "k*(A + 2*B)"}
+    )
     other = again(shown, kind)
     assert_same(shown, other)
     assert other.observables["T"].listed
