@@ -13,7 +13,7 @@ from collections.abc import Iterator
 __all__ = ["hide_long_numbers", "restore_numbers"]
 
 _TOKEN = re.compile(
-    r"(?P<skip>//[^\n]*|/\*.*?\*/|\"[^\"]*\"|[^\W\d]\w*)"
+    r"(?P<skip>//[^\n]*|#[^\n]*|/\*.*?\*/|\"[^\"]*\"|[^\W\d]\w*)"
     r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)",
     re.DOTALL,
 )

@@ -6,8 +6,9 @@ import os
 from importlib import resources
 from pathlib import Path
 
-from fsp.errors import ModelError, UnsupportedError
-from fsp.model.names import close_matches
+from fsp.errors import ModelError
+from fsp.model.guard import bounded_reading, read_text
+from fsp.model.names import close_matches, shorten
 from fsp.model.network import ReactionNetwork
 
 __all__ = ["load_model", "shipped_files"]
@@ -15,7 +16,6 @@ __all__ = ["load_model", "shipped_files"]
 _GALLERY = "gallery:"
 _SBML = (".xml", ".sbml")
 _ANTIMONY = (".ant", ".txt")
-_MAX_BYTES = 100_000_000
 
 
 def load_model(path: str | os.PathLike[str]) -> ReactionNetwork:
@@ -66,15 +66,21 @@ def _from_gallery(name: str) -> ReactionNetwork:
 
     if name not in gallery.names():
         advice = close_matches(name, [*gallery.names(), *shipped_files()])
-        message = f"the gallery has no model '{name}'{advice}"
+        message = f"the gallery has no model '{shorten(name, 100)}'{advice}"
         raise ModelError(message)
     return gallery.build(name)
 
 
 def _from_file(path: Path) -> ReactionNetwork:
     kind = path.suffix.lower()
-    if not path.exists():
-        message = f"there is no file '{path}' (a model of the gallery is called 'gallery:NAME')"
+    try:
+        found = path.exists()
+    except (OSError, ValueError):  # the name is too long, or holds a zero byte
+        found = False
+    if not found:
+        message = (
+            f"there is no file '{shorten(str(path), 300)}' (a model of the gallery is called 'gallery:NAME')"
+        )
         raise ModelError(message)
     if path.is_dir():
         message = f"'{path}' is a directory: give a model file (.xml, .sbml, .ant)"
@@ -84,26 +90,11 @@ def _from_file(path: Path) -> ReactionNetwork:
             f"'{path}': unknown kind of file '{kind}': expected SBML (.xml, .sbml) or Antimony (.ant, .txt)"
         )
         raise ModelError(message)
-    if not path.is_file():
-        message = f"'{path}' is no file that can be read as a whole"
-        raise ModelError(message)
-    if path.stat().st_size > _MAX_BYTES:
-        message = (
-            f"'{path}' has {path.stat().st_size:,} bytes, more than {_MAX_BYTES:,}: take a smaller model"
-        )
-        raise UnsupportedError(message)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"'{path}' cannot be read: {error}"
-        raise ModelError(message) from None
-    if not text.strip():
-        message = f"'{path}' is empty"
-        raise ModelError(message)
-    if kind in _SBML:
-        from fsp.model.sbml import read_sbml
+    with bounded_reading(str(path)):
+        if kind in _SBML:
+            from fsp.model.sbml import read_sbml
 
-        return read_sbml(text, source=str(path))
-    from fsp.model.antimony import read_antimony
+            return read_sbml(read_text(path, "SBML"), source=str(path))
+        from fsp.model.antimony import read_antimony
 
-    return read_antimony(path)
+        return read_antimony(path)

@@ -21,6 +21,7 @@ _MAX_DEPTH = 1000
 _MAX_ELEMENTS = 50_000  # of the model itself
 _MAX_NOTES = 200_000  # in notes and annotations
 _MAX_COMMENT = 100_000
+_MAX_ATTRIBUTES = 100
 _MAX_NAME = 1000
 _MAX_INTEGER = 2**31 - 1
 
@@ -108,6 +109,8 @@ class _Walk:
         for key in (tag, *attributes):
             if len(key) > _MAX_NAME:
                 self.fail(f"the name '{shorten(key, 40)}' is longer than {_MAX_NAME} characters")
+        if len(attributes) > _MAX_ATTRIBUTES:
+            self.fail(f"an element has {len(attributes):,} attributes, more than {_MAX_ATTRIBUTES}")
         for key in _NAMES:
             if len(attributes.get(key, "")) > _MAX_NAME:
                 name = shorten(attributes[key], 40)
