@@ -54,10 +54,10 @@ def check_antimony(text: str, source: str) -> None:
                 raise ModelError(message)
     long = _WORD.search(bare)
     if long:
-        line = bare.count("\n", 0, long.start()) + 1
+        place = bare.count("\n", 0, long.start()) + 1
         word = shorten(long.group(), 40)
         message = (
-            f"{source}, line {line}: '{word}' has {len(long.group()):,} characters, more than {_MAX_WORD}"
+            f"{source}, line {place}: '{word}' has {len(long.group()):,} characters, more than {_MAX_WORD}"
         )
         raise ModelError(message)
     longest = max(map(len, re.split("[;\n]", bare)))
