@@ -61,7 +61,8 @@ class MathReader:
             trees.check_depth(tree)
             trees.check_size(tree)
         except ExpressionError as error:
-            if str(error).startswith(where.partition(",")[0]):  # it was found in a formula that this one needs
+            # One that was found in a formula that this one needs says where already.
+            if str(error).startswith(where.partition(",")[0]):
                 raise
             message = f"{where}: {error}"
             raise ExpressionError(message) from None
