@@ -14,6 +14,7 @@ MEANINGS: dict[str, str] = {
     "pruned": "probability of states that were dropped",
     "series": "cut-off of the Poisson series",
     "defect": "defect of signed series, and what entries were lowered by to be lower bounds",
+    "rates": "change of rates within time steps that is left out",
     "steady_state": "powers replaced by a converged one",
     "rounding": "floating-point rounding, worst case",
 }

@@ -26,6 +26,7 @@ from fsp.summary import check_kind, condense
 from fsp.transient.limits import Limits, RoundingError
 from fsp.transient.loop import AdaptiveLoop, Snapshot
 from fsp.transient.protocol import find_stepper
+from fsp.transient.timed_loop import TimedLoop
 
 if TYPE_CHECKING:
     from fsp.interval import Interval
@@ -37,6 +38,9 @@ __all__ = ["solve_transient"]
 
 #: Memory for each state, to foresee whether a run fits: on a fixed set, and on one that grows and shrinks.
 FIXED_BYTES, MOVING_BYTES = 40, 64
+
+#: The method for rates that depend on time, which keeps some vectors more.
+TIMED, TIMED_BYTES = "inhomogeneous", 200
 
 
 def solve_transient(
@@ -57,12 +61,13 @@ def solve_transient(
     """Solve the chemical master equation up to given times, with a proven bound on the error.
 
     The distribution is computed on a finite set of states that follows the probability. Every entry is a lower bound
-    on the true probability, and the 1-norm of the error is at most ``error_bound <= tolerance``.
+    on the true probability (but where rates depend on time), and the 1-norm of the error is at most
+    ``error_bound <= tolerance``.
 
     Parameters
     ----------
     network : ReactionNetwork
-        Rates must not depend on time.
+        Its rates may depend on ``time``, which is 0 at the initial law.
     times : array_like of float
         Output times >= 0 in the time unit of the model, ascending; the initial law holds at time 0.
     tolerance : float
@@ -74,7 +79,8 @@ def solve_transient(
     method : str
         ``"auto"``, ``"uniformisation"``, or ``"chebyshev"``, a signed series that makes long steps with fewer products
         where its bound allows (else uniformisation makes the step). ``"auto"`` lets both take turns; where tails are
-        wanted with all their digits, which is where ``bounds`` fix the set, it takes uniformisation.
+        wanted with all their digits, which is where ``bounds`` fix the set, it takes uniformisation. Rates that depend on
+        time are for ``"inhomogeneous"`` alone, and ``"auto"`` takes it; its results are no lower bounds.
     bounds : dict, str, or a sequence of these, optional
         Constraints on the states: ``{"U": 300}`` for largest counts, conditions such as ``"U*V <= 5000"``. If largest
         counts and conservation laws bound every species, all states within them are kept, so that tails come out
@@ -108,7 +114,7 @@ def solve_transient(
     StateSpaceLimitError, ToleranceError, ExplosionError
         If the answer cannot be had within the limits; ``error.result`` holds what was finished.
     UnsupportedError
-        If a propensity depends on time.
+        If a propensity mixes time and counts in a way that is no sum of products.
 
     Notes
     -----
@@ -138,24 +144,22 @@ def solve_transient(
         _check_number("memory_limit", memory_limit, 0.0, float("inf"))
     _check_count("threads", threads)
     check_kind(save)
-    if network.depends_on_time:
-        names = [r.name for r in network.reactions if r.propensity.depends_on_time]
-        message = (
-            f"the propensity of {', '.join(names)} depends on time; time-dependent rates are not supported yet, so "
-            "replace `time` by a constant, or solve piece by piece with initial="
-        )
-        raise UnsupportedError(message)
-    name = "chebyshev" if method == "auto" else find_stepper(method).name
+    name = _choose_method(network, method)
     if precision not in ("auto", "double", "extended"):
         message = f"precision must be 'auto', 'double' or 'extended', not {precision!r}"
         raise ArgumentError(message)
+    if name == TIMED and precision == "extended":
+        message = (
+            "rates that depend on time are solved in double precision only; leave out precision='extended'"
+        )
+        raise UnsupportedError(message)
     law = read_initial(network, initial)
     network_then, coordinates = _coordinates(network, law)
     constraints = Constraints(network_then, bounds)
     space, p = _start(coordinates, law, constraints)
     fixed = constraints.is_box()
     # Measured peaks: three vectors on a fixed set, and about seven while a set grows.
-    bytes_per_state = FIXED_BYTES if fixed else MOVING_BYTES
+    bytes_per_state = TIMED_BYTES if name == TIMED else FIXED_BYTES if fixed else MOVING_BYTES
     limits = Limits(max_states, int(memory_limit or _default_memory()), bytes_per_state=bytes_per_state)
     safe = find_stepper("uniformisation").load()
     signed = find_stepper("chebyshev").load() if name == "chebyshev" else None
@@ -166,15 +170,22 @@ def solve_transient(
     def attempt(extended: bool, foresee: bool) -> AdaptiveLoop:
         ledger = Ledger()
         ledger.book("initial", law.missing)
-        return AdaptiveLoop(
-            network_then, space, p.copy(), constraints, safe(), float(tolerance), limits, ledger, fixed, extended,
+        stepper = find_stepper(TIMED).load() if name == TIMED else safe
+        return (TimedLoop if name == TIMED else AdaptiveLoop)(
+            network_then, space, p.copy(), constraints, stepper(), float(tolerance), limits, ledger, fixed, extended,
             foresee, signed() if signed and not (fixed or extended) else None, threads, line.update,
         )  # fmt: skip
 
     def result(loop: AdaptiveLoop, status: str) -> TransientResult:
         ledger = finished[-1].ledger if finished else None
         statistics = dict(loop.statistics, seconds=clock.perf_counter() - started)
-        used = "chebyshev" if loop.statistics.get("signed_steps") else "uniformisation"
+        used = (
+            TIMED
+            if name == TIMED
+            else "chebyshev"
+            if loop.statistics.get("signed_steps")
+            else "uniformisation"
+        )
         return TransientResult(
             network, np.array([d.time for d in finished]), finished, ledger or loop.ledger, used,
             _explain(method, precision, loop), statistics, status, float(tolerance),
@@ -183,10 +194,12 @@ def solve_transient(
     def run(loop: AdaptiveLoop) -> None:
         finished.clear()
         for snapshot in loop.run(when):
-            finished.append(condense(_distribution(snapshot, law, planned, len(finished)), save))
+            finished.append(
+                condense(_distribution(snapshot, law, planned, len(finished), name != TIMED), save)
+            )
             del snapshot  # not held while the next one is computed
 
-    auto = precision == "auto" and extended_available()
+    auto = precision == "auto" and extended_available() and name != TIMED
     loop = attempt(precision == "extended", auto)
     try:
         try:
@@ -204,7 +217,7 @@ def solve_transient(
             partial = loop.snapshot()
             if partial.time > max((d.time for d in finished if d.time is not None), default=-1.0):
                 between = _LazyMoments(network_then, np.array([partial.time]), law, coordinates)
-                finished.append(condense(_distribution(partial, law, between, 0), save))
+                finished.append(condense(_distribution(partial, law, between, 0, name != TIMED), save))
         error.result = result(loop, f"stopped: {error}")
         raise
     except MemoryError as error:
@@ -213,6 +226,19 @@ def solve_transient(
     finally:
         line.close()
     return result(loop, "finished")
+
+
+def _choose_method(network: ReactionNetwork, method: str) -> str:
+    """Return the name of the stepper; networks whose rates depend on time need their own."""
+    timed = [r.name for r in network.reactions if r.propensity.depends_on_time]
+    if method == "auto":
+        return TIMED if timed else "chebyshev"
+    name = find_stepper(method).name
+    if timed and name != TIMED:
+        rates = f"the propensity of {', '.join(timed)} depends on time"
+        message = f"{rates}, which method {name!r} cannot do; use 'auto' or {TIMED!r}"
+        raise ArgumentError(message)
+    return name
 
 
 def _read_times(times: ArrayLike) -> NDArray[np.float64]:
@@ -284,7 +310,9 @@ def _start(
     return space, p
 
 
-def _distribution(snapshot: Snapshot, law: InitialLaw, moments: _LazyMoments, index: int) -> Distribution:
+def _distribution(
+    snapshot: Snapshot, law: InitialLaw, moments: _LazyMoments, index: int, lower_bound: bool
+) -> Distribution:
     return Distribution(
         snapshot.space,
         snapshot.p,
@@ -293,7 +321,7 @@ def _distribution(snapshot: Snapshot, law: InitialLaw, moments: _LazyMoments, in
         time=snapshot.time,
         moments=_MomentsAt(moments, index),
         support_bounds=moments.support(),
-        lower_bound=law.lower_bound,
+        lower_bound=law.lower_bound and lower_bound,
         ledger=snapshot.ledger,
         observables=moments.network.observables,
     )
@@ -306,8 +334,12 @@ def _explain(method: str, precision: str, loop: AdaptiveLoop) -> str:
         if signed
         else "uniformisation"
     )
+    if isinstance(loop, TimedLoop):
+        used = TIMED
     if method != "auto":
         chosen = "as requested"
+    elif used == TIMED:
+        chosen = "chosen, because rates depend on time"
     elif signed:
         chosen = "chosen, because fewer products do and the bound allows it"
     else:

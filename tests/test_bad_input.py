@@ -241,8 +241,10 @@ def test_not_a_network(model):
 
 
 def test_rates_that_depend_on_time():
-    with pytest.raises(UnsupportedError, match="R1.*time"):
-        fsp.solve_transient(network("0 -> X ; 1 + sin(time)"), [1.0])
+    with pytest.raises(UnsupportedError, match="R1.*mixes time and counts"):
+        fsp.solve_transient(network("0 -> X ; 1/(1 + X + time)"), [1.0])
+    with pytest.raises(UnsupportedError, match="atan cannot be enclosed"):
+        fsp.solve_transient(network("0 -> X ; atan(time)"), [1.0])
 
 
 # Limits

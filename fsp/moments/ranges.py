@@ -19,7 +19,15 @@ from fsp.interval import Interval
 from fsp.moments.exponential import outward
 from fsp.moments.polynomial import constant
 
-__all__ = ["Box", "narrow", "quotient_terms", "value_range"]
+__all__ = [
+    "FUNCTIONS",
+    "Box",
+    "general_power_range",
+    "narrow",
+    "power_range",
+    "quotient_terms",
+    "value_range",
+]
 
 _LINE = Interval(-math.inf, math.inf)
 _UNIT = Interval(-1.0, 1.0)
@@ -98,11 +106,15 @@ def value_range(tree: Any, box: Box) -> Interval:
     parts = [value_range(part, box) for part in tree.args]
     if tree.is_Pow:
         exponent = constant(tree.args[1], box.values)
-        return _power(parts[0], exponent) if exponent is not None else _general_power(parts[0], parts[1])
+        return (
+            power_range(parts[0], exponent)
+            if exponent is not None
+            else general_power_range(parts[0], parts[1])
+        )
     if name in ("Min", "Max"):
         choose = min if name == "Min" else max
         return Interval(choose(p.lower for p in parts), choose(p.upper for p in parts))
-    function = _FUNCTIONS.get(name)
+    function = FUNCTIONS.get(name)
     return _LINE if function is None else function(*parts)
 
 
@@ -179,7 +191,8 @@ def _raise(base: float, exponent: float) -> float:
         return math.inf  # too large, or a negative power of zero
 
 
-def _power(base: Interval, exponent: Fraction) -> Interval:
+def power_range(base: Interval, exponent: Fraction) -> Interval:
+    """Return the range of a power with a constant exponent."""
     if exponent == 0:
         return Interval(1.0, 1.0)
     whole = exponent.denominator == 1
@@ -196,10 +209,11 @@ def _power(base: Interval, exponent: Fraction) -> Interval:
         return _wider(-ends[0], math.copysign(ends[1], base.upper))
     # The exponent as a double is off by rounding unless it is short.
     near = outward(exponent, exponent)
-    return _general_power(base, near)
+    return general_power_range(base, near)
 
 
-def _general_power(base: Interval, exponent: Interval) -> Interval:
+def general_power_range(base: Interval, exponent: Interval) -> Interval:
+    """Return the range of a power with a non-negative base; it is monotone in either argument."""
     if base.lower < 0.0 or not exponent.is_finite:
         return _LINE
     ends = [_raise(x, y) for x in (base.lower, base.upper) for y in (exponent.lower, exponent.upper)]
@@ -219,7 +233,9 @@ def _exp(x: Interval) -> Interval:
         except OverflowError:
             return math.inf
 
-    return _clip(_wider(value(x.lower), value(x.upper)), 0.0)
+    found = _clip(_wider(value(x.lower), value(x.upper)), 0.0)
+    # exp(0) is exact, which keeps 1 - exp(-k*time) at or above 0
+    return Interval(1.0 if x.lower == 0.0 else found.lower, 1.0 if x.upper == 0.0 else found.upper)
 
 
 def _logarithm(function: Callable[[float], float]) -> Callable[[Interval], Interval]:
@@ -227,8 +243,9 @@ def _logarithm(function: Callable[[float], float]) -> Callable[[Interval], Inter
         def value(a: float) -> float:
             return -math.inf if a <= 0.0 else math.inf if a == math.inf else function(a)
 
-        # Near 1 the value is small but its error relative to the value is not larger there.
-        return _wider(value(x.lower), value(x.upper))
+        # Near 1 the value is small but its error relative to the value is not larger there; log(1) is exact.
+        found = _wider(value(x.lower), value(x.upper))
+        return Interval(0.0 if x.lower == 1.0 else found.lower, 0.0 if x.upper == 1.0 else found.upper)
 
     return enclose
 
@@ -254,15 +271,31 @@ def _binomial(n: Interval, k: Interval) -> Interval:
     return _wider(-size, size)
 
 
-_FUNCTIONS: dict[str, Callable[..., Interval]] = {
+def _wave(x: Interval, function: Callable[[float], float], crest: float) -> Interval:
+    """Return the range of a sine or cosine, whose maxima are at ``crest`` periods plus whole periods."""
+    if not x.width < 6.25 or max(abs(x.lower), abs(x.upper)) > 1e6:
+        return _UNIT
+    found = _wider(*sorted((function(x.lower), function(x.upper))))
+    low, high = max(found.lower, -1.0), min(found.upper, 1.0)
+    # In periods; the margin is far above the rounding of these two numbers.
+    a, b = (y / (2.0 * math.pi) - crest for y in (x.lower, x.upper))
+    if math.floor(b + 1e-9) > math.floor(a - 1e-9):
+        high = 1.0
+    if math.floor(b + 0.5 + 1e-9) > math.floor(a + 0.5 - 1e-9):
+        low = -1.0
+    return Interval(low, high)
+
+
+#: Ranges of functions of one variable by the name of their SymPy class.
+FUNCTIONS: dict[str, Callable[..., Interval]] = {
     "exp": _exp,
     "log": _logarithm(math.log),
     "log10": _logarithm(math.log10),
     "Abs": _absolute,
     "floor": _rounded(math.floor),
     "ceiling": _rounded(math.ceil),
-    "sin": lambda x: _UNIT,
-    "cos": lambda x: _UNIT,
+    "sin": lambda x: _wave(x, math.sin, 0.25),
+    "cos": lambda x: _wave(x, math.cos, 0.0),
     "tanh": lambda x: Interval(0.0 if x.lower >= 0.0 else -1.0, 1.0),
     "binomial": _binomial,
 }
@@ -338,7 +371,7 @@ def _terms(tree: Any, box: Box, exponent: Fraction = Fraction(1)) -> Terms | Non
         return found
     if len(found) == 1:
         ((monomial, value),) = found.items()
-        return {tuple((name, power * exponent) for name, power in monomial): _power(value, exponent)}
+        return {tuple((name, power * exponent) for name, power in monomial): power_range(value, exponent)}
     if exponent.denominator != 1 or exponent > 6:
         return None
     total: Terms | None = found

@@ -126,7 +126,7 @@ def _superlinear(network: ReactionNetwork) -> bool:
     for reaction, change in zip(network.reactions, network.stoichiometry, strict=True):
         if change.sum() > 0:
             with np.errstate(all="ignore"):
-                small, large = np.broadcast_to(reaction.propensity.evaluate(few), 2)
+                small, large = np.broadcast_to(reaction.propensity.evaluate(few, time=0.0), 2)
             if large > 3.0 * small:
                 return True
     return False

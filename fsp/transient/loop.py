@@ -19,6 +19,7 @@ from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
 from fsp.ledger import Ledger
 from fsp.statespace.constraints import Constraints
+from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
 from fsp.statespace.pruning import prune
 from fsp.transient.audit import check_balance, check_tolerance, leaks_by_boundary
@@ -118,7 +119,7 @@ class AdaptiveLoop:
         self._end = float(times[-1])
         self._initial_mass = float(self.p.sum())
         self.ledger.book("rounding", 2.0**-50)
-        self._planner = Planner(self.stepper, self.signed, self.tolerance, self._end, self.fixed)
+        self._planner = self._make_planner()
         self._headroom = GROWING_HEADROOM
         self._longest = 0.0  # of the steps so far
         self._decay: float | None = None  # of the whole vector, once it has stopped changing
@@ -129,6 +130,9 @@ class AdaptiveLoop:
             self._advance_to(float(target))
             check_tolerance(self.ledger, self.tolerance, self.time)
             yield self.snapshot()  # without a name here, which would keep it alive
+
+    def _make_planner(self) -> Planner:
+        return Planner(self.stepper, self.signed, self.tolerance, self._end, self.fixed)
 
     def snapshot(self) -> Snapshot:
         """Return the distribution at the time that was reached."""
@@ -142,7 +146,7 @@ class AdaptiveLoop:
 
     def _prepare(self) -> None:
         self.limits.check(self.space)
-        self.tables = FactorTables(self.network, self.space.coordinates, extended=self.extended)
+        self.tables = self._make_tables(self.space.coordinates)
         self.tables.cover(*self.space.box())
         room = self.limits.max_states or self.limits.memory // self.limits.bytes_per_state
         try:
@@ -163,13 +167,16 @@ class AdaptiveLoop:
         if not self.fixed and self._end > 0.0:
             with suppress(StateSpaceLimitError):
                 wider = self._surroundings(4 * FIRST_REACH, min(room, GROWTH_COST // 100))
-                generator = make_generator(self.tables, wider, threads=self.threads, extended=self.extended)
+                generator = self._make_generator(wider)
                 if generator.max_exit_rate() <= 1.5 * rate:
                     self._move_to(wider)
 
     def _surroundings(self, reach: int, room: int) -> FibreSet:
         """Return the set with what two reactions, each fired so many times, can reach."""
         return reachable(self.tables, self.space, self.constraints, 2 if self._end > 0.0 else 0, room, reach)
+
+    def _make_tables(self, coordinates: Coordinates) -> FactorTables:
+        return FactorTables(self.network, coordinates, extended=self.extended)
 
     def _best_axis(self, space: FibreSet) -> FibreSet:
         """Return the set with its longest axis as the fibre axis, if that makes fewer fibres."""
@@ -187,7 +194,7 @@ class AdaptiveLoop:
         p = np.empty_like(self.p)
         p[..., moved.index(old_states)] = self.p
         self.space, self.p = moved, p
-        self.tables = FactorTables(self.network, coordinates, extended=self.extended)
+        self.tables = self._make_tables(coordinates)
         return other
 
     def _move_to(self, space: FibreSet) -> None:
@@ -203,11 +210,14 @@ class AdaptiveLoop:
             self.p = self.generator.new_vector(self.p)
 
     def _generator(self, space: FibreSet) -> FibreGenerator:
-        generator = make_generator(self.tables, space, threads=self.threads, extended=self.extended)
+        generator = self._make_generator(space)
         self.limits.check(space, generator.nbytes)
         peak = max(int(self.statistics["states_peak"]), space.n_states)
         self.statistics.update(states_peak=peak, states_final=space.n_states)
         return generator
+
+    def _make_generator(self, space: FibreSet) -> FibreGenerator:
+        return make_generator(self.tables, space, threads=self.threads, extended=self.extended)
 
     # -- time ----------------------------------------------------------------------------------------------
 

@@ -156,6 +156,8 @@ class StepperInfo:
     signed : bool
         The vectors on the way have any sign: the step is made in one go in double precision, may be refused, and has to
         be begun anew when the set changes.
+    timed : bool
+        For rates that depend on time: it needs a generator that knows them at all times of a step.
     """
 
     name: str
@@ -163,6 +165,7 @@ class StepperInfo:
     needs: str
     summary: str
     signed: bool = False
+    timed: bool = False
 
     def load(self) -> type[Any]:
         """Import and return the class."""
@@ -185,6 +188,13 @@ STEPPERS = {
         "products and norms",
         "signed series of far fewer products; a proven bound from its defect, subtracted from each entry",
         signed=True,
+    ),
+    "inhomogeneous": StepperInfo(
+        "inhomogeneous",
+        "fsp.transient.inhomogeneous:InhomogeneousUniformisation",
+        "products at all times of a step",
+        "uniformisation for rates that depend on time; the 1-norm of the defect is proven",
+        timed=True,
     ),
 }
 

@@ -3,7 +3,7 @@
     python tests/benchmarks/run.py --markdown              # everything, in the form of the page
     python tests/benchmarks/run.py --only product --write  # one section, written into the page
 
-Sections: product, solve, memory, startup. Nothing else should run on the machine meanwhile.
+Sections: product, solve, timed, memory, startup. Nothing else should run on the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import memory
 import product
 import solve
 import startup
+import timed
 from common import HERE, Options, machine
 
 PAGE = HERE.parents[1] / "docs" / "performance.md"
@@ -23,6 +24,7 @@ SECTIONS = {
     "machine": lambda options: machine(),
     "product": product.section,
     "solve": solve.section,
+    "timed": timed.section,
     "memory": memory.section,
     "startup": startup.section,
 }
@@ -55,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--quick", action="store_true", help="few repeats and small sizes, to try the scripts"
     )
     parser.add_argument(
-        "--full", action="store_true", help="run expm_multiply on the repressilator to the end (hours)"
+        "--full",
+        action="store_true",
+        help="also what takes long: expm_multiply on the repressilator to the end (hours)",
     )
     parser.add_argument("--markdown", action="store_true", help="print with the markers of the page")
     parser.add_argument("--write", action="store_true", help="replace the sections of docs/performance.md")

@@ -144,8 +144,9 @@ OPERATORS = {
     "two uneven parts": in_parts(0.05),
 }
 
-every_stepper = pytest.mark.parametrize("name", STEPPERS)
-PAIRS = [(n, o) for n in STEPPERS for o in OPERATORS if not (STEPPERS[n].signed and o == "double-double")]
+CONSTANT = [n for n, info in STEPPERS.items() if not info.timed]  # the others: test_time_dependent.py
+every_stepper = pytest.mark.parametrize("name", CONSTANT)
+PAIRS = [(n, o) for n in CONSTANT for o in OPERATORS if not (STEPPERS[n].signed and o == "double-double")]
 every_stepper_and_operator = pytest.mark.parametrize(("name", "operator"), PAIRS)
 every_problem = pytest.mark.parametrize("problem", PROBLEMS)
 
