@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fsp.ledger import Ledger
     from fsp.model import gallery
     from fsp.model.equations import Reaction
+    from fsp.model.events import Event
     from fsp.model.loader import load_model
     from fsp.model.network import ReactionNetwork
     from fsp.results import TransientResult, load_result
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArgumentError",
     "Distribution",
+    "Event",
     "ExplosionError",
     "ExportedChain",
     "ExpressionError",
@@ -69,6 +71,7 @@ __all__ = [
 #: Where the names live that are imported when they are first used, so that ``import fsp`` is quick.
 _LAZY = {
     "Distribution": "fsp.distribution",
+    "Event": "fsp.model.events",
     "ExportedChain": "fsp.export",
     "Interval": "fsp.interval",
     "Ledger": "fsp.ledger",

@@ -274,6 +274,7 @@ def network_json(network: ReactionNetwork, model: str) -> dict[str, Any]:
         ],
         "parameters": dict(network.parameters),
         "reactions": reactions,
+        "events": [_event_json(network, e) for e in range(len(network.events))],
         "conservation_laws": [line for line in str(laws).splitlines() if len(laws)],
         "depends_on_time": network.depends_on_time,
         "compartments": dict(network.compartments),
@@ -284,6 +285,22 @@ def network_json(network: ReactionNetwork, model: str) -> dict[str, Any]:
         "notes": list(network.remarks),
         "warnings": network.check(),
         "version": fsp.__version__,
+    }
+
+
+def _event_json(network: ReactionNetwork, e: int) -> dict[str, Any]:
+    event, rules = network.events[e], network.event_rules
+    return {
+        "name": event.name,
+        "text": str(event),
+        "trigger": str(event.trigger),
+        "assignments": {name: str(value) for name, value in event.assignments.items()},
+        "priority": None if event.priority is None else str(event.priority),
+        "persistent": event.persistent,
+        "initial_value": event.initial_value,
+        "use_trigger_values": event.use_trigger_values,
+        "fired_by_reactions": bool(rules.by_counts[e]),
+        "moments": sorted({clock.moment for clock in rules.clocks[e] if clock.moment >= 0.0}),
     }
 
 
@@ -314,6 +331,8 @@ def describe_network(network: ReactionNetwork, model: str) -> str:
     for row in (head, *rows):
         cells = [f"{cell:<{w}}" for cell, w in zip(row, widths, strict=False)]
         lines.append(f"  {'  '.join([*cells, row[3]])}".rstrip())
+    for event in data["events"]:
+        add("event" if event is data["events"][0] else "", event["text"])
     for quantity in data["derived"]:
         add("derived", f"{quantity['name']} = {quantity['expression']}")
     bounded = [f"{s['name']} <= {s['largest']:g}" for s in data["species"] if math.isfinite(s["largest"])]

@@ -24,7 +24,9 @@ _PI = "3.14159265358979323846264338327950288419716939937511"
 _E = "2.71828182845904523536028747135266249775724709369995"
 
 
-def evaluate_tree(tree: Any, values: Mapping[str, Any], *, dtype: Any = np.float64) -> Any:
+def evaluate_tree(
+    tree: Any, values: Mapping[str, Any], *, dtype: Any = np.float64, given: Mapping[Any, float] | None = None
+) -> Any:
     """Return the value of a tree on broadcastable arrays.
 
     Parameters
@@ -35,6 +37,8 @@ def evaluate_tree(tree: Any, values: Mapping[str, Any], *, dtype: Any = np.float
         Values of the symbols by name; integers are converted to `dtype` first, so that they cannot overflow.
     dtype : numpy dtype, optional
         ``numpy.float64`` or ``numpy.longdouble``.
+    given : mapping from trees to numbers, optional
+        Values of whole subtrees, which are not evaluated then.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def evaluate_tree(tree: Any, values: Mapping[str, Any], *, dtype: Any = np.float
     [0. 1. 3. 6.]
     """
     kind = np.dtype(dtype).type
-    known: dict[Any, Any] = {}
+    known: dict[Any, Any] = {part: kind(value) for part, value in (given or {}).items()}
     for name in {s.name for s in tree.free_symbols}:
         if name not in values:
             message = f"no value was given for '{name}' (needed by {tree})"

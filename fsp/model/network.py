@@ -17,16 +17,19 @@ from numpy.typing import ArrayLike, NDArray
 from fsp.errors import ArgumentError, ModelError, PropensityError
 from fsp.model.conservation import ConservationLaws, find_conservation_laws
 from fsp.model.equations import Reaction, parse_equation
-from fsp.model.names import check_name, close_matches
+from fsp.model.names import close_matches
 from fsp.model.observables import Observable, read_observables
+from fsp.model.validation import check_parameters, check_species, count_table, frozen
 from fsp.storage import replace_text
 
 if TYPE_CHECKING:
+    from fsp.model.cascade import EventRules
+    from fsp.model.events import Event
+    from fsp.model.phases import Phase
     from fsp.model.propensity import Propensity
+    from fsp.model.state_events import StateEvents
 
 __all__ = ["ReactionNetwork"]
-
-_MAX_COUNT = 2**62
 
 
 class ReactionNetwork:
@@ -43,6 +46,9 @@ class ReactionNetwork:
         `fsp.model.expressions.parse_expression`.
     parameters : mapping from str to float, optional
         Values of the names that expressions use.
+    events : sequence of str or Event, optional
+        ``"at time >= 25: X = 50"``: sudden changes of counts when a condition becomes true, see
+        `fsp.model.events.Event`.
     name, source, notes : str, optional
         What the model is, where it comes from, what is known about it.
     observables : mapping from str to str, or sequence of Observable, optional
@@ -67,6 +73,8 @@ class ReactionNetwork:
         (n_reactions, n_species) integers: molecules on the left sides.
     propensities : tuple of Propensity
     depends_on_time : bool
+        Whether a propensity does.
+    events : tuple of Event
     observables : mapping from str to Observable
     compartments : mapping from str to float
     remarks : tuple of str
@@ -96,6 +104,7 @@ class ReactionNetwork:
         reactions: Sequence[str | Reaction],
         parameters: Mapping[str, float] | None = None,
         *,
+        events: Sequence[str | Event] = (),
         name: str = "",
         source: str = "",
         notes: str = "",
@@ -106,18 +115,22 @@ class ReactionNetwork:
         self.name = name
         self.source = source
         self.notes = notes
-        counts = _check_species(species)
-        self.parameters: Mapping[str, float] = MappingProxyType(_check_parameters(parameters or {}, counts))
+        counts = check_species(species)
+        self.parameters: Mapping[str, float] = MappingProxyType(check_parameters(parameters or {}, counts))
         self.species_names: tuple[str, ...] = tuple(counts)
         self._counts = counts
-        self.initial_state: NDArray[np.int64] = _frozen(np.array(list(counts.values()), dtype=np.int64))
+        self.initial_state: NDArray[np.int64] = frozen(np.array(list(counts.values()), dtype=np.int64))
         self.reactions: tuple[Reaction, ...] = self._read_reactions(reactions)
         self.propensities: tuple[Propensity, ...] = tuple(r.propensity for r in self.reactions)
         index = {name: i for i, name in enumerate(self.species_names)}
-        self.reactants: NDArray[np.int64] = _table([r.reactants for r in self.reactions], index)
-        products = _table([r.products for r in self.reactions], index)
-        self.stoichiometry: NDArray[np.int64] = _frozen(products - self.reactants)
+        self.reactants: NDArray[np.int64] = count_table([r.reactants for r in self.reactions], index)
+        products = count_table([r.products for r in self.reactions], index)
+        self.stoichiometry: NDArray[np.int64] = frozen(products - self.reactants)
         self.depends_on_time: bool = any(p.depends_on_time for p in self.propensities)
+        self.events: tuple[Event, ...] = self._read_events(events)
+        self._phase: Phase | None = None
+        if self.events:
+            self.event_rules  # noqa: B018  (refuses what is not supported)
         self.observables: Mapping[str, Observable] = MappingProxyType(
             read_observables(observables, self.species_names, self.parameters)
         )
@@ -150,13 +163,46 @@ class ReactionNetwork:
     @functools.cached_property
     def _laws(self) -> ConservationLaws:
         readers = [sum(name in p.species for p in self.propensities) for name in self.species_names]
-        return find_conservation_laws(
-            self.stoichiometry, self.initial_state, self.species_names, readers=readers
-        )
+        changes = self.stoichiometry, self.initial_state, self.species_names
+        if self.events:
+            from fsp.model.event_laws import laws_with_events
+
+            fixed = {k: v for k, v in self.parameters.items() if k not in self.event_rules.changed}
+            return laws_with_events(*changes, readers, self.events, fixed)
+        return find_conservation_laws(*changes, readers=readers)
 
     def conservation_laws(self) -> ConservationLaws:
-        """Return the conserved linear combinations of counts, in exact integer arithmetic."""
+        """Return the combinations of counts that reactions and events conserve, in exact integer arithmetic."""
         return self._laws
+
+    @functools.cached_property
+    def event_rules(self) -> EventRules:
+        """The events, ready to be applied to states."""
+        from fsp.model.cascade import EventRules
+
+        return EventRules(self.events, self.species_names, self.parameters)
+
+    def in_phase(self, phase: Phase) -> ReactionNetwork:
+        """Return the network as it is in one phase of time: only events that reactions can fire are left."""
+        events = [e for e, counts in zip(self.events, self.event_rules.by_counts, strict=True) if counts]
+        network = self._copy(self._counts, self.parameters, events)
+        network._phase = phase if events else None
+        return network
+
+    @functools.cached_property
+    def state_events(self) -> StateEvents | None:
+        """The events that reactions can fire; None if there are none.
+
+        Raises
+        ------
+        UnsupportedError
+            If a trigger reads time and the phase is not known, see `in_phase`.
+        """
+        if not self.events:
+            return None
+        from fsp.model.state_events import StateEvents
+
+        return StateEvents(self.event_rules, self._phase)
 
     def with_parameters(self, **values: float) -> ReactionNetwork:
         """Return the network with some parameters changed.
@@ -170,7 +216,7 @@ class ReactionNetwork:
             if name not in self.parameters:
                 message = f"unknown parameter '{name}'{close_matches(name, self.parameters)}"
                 raise ModelError(message)
-        return self._copy(self._counts, {**self.parameters, **values})
+        return self._copy(self._counts, {**self.parameters, **values}, self.events)
 
     def with_initial(self, **counts: int) -> ReactionNetwork:
         """Return the network with some initial counts changed.
@@ -184,7 +230,9 @@ class ReactionNetwork:
             if name not in self.species_names:
                 message = f"unknown species '{name}'{close_matches(name, self.species_names)}"
                 raise ModelError(message)
-        return self._copy({**self._counts, **counts}, self.parameters)
+        network = self._copy({**self._counts, **counts}, self.parameters, self.events)
+        network._phase = self._phase
+        return network
 
     def evaluate_propensities(self, states: ArrayLike, time: float | None = None) -> NDArray[np.float64]:
         """Return all propensities at the given states, checked.
@@ -352,7 +400,16 @@ class ReactionNetwork:
             reaction.law,
         )
 
-    def _copy(self, counts: Mapping[str, int], parameters: Mapping[str, float]) -> ReactionNetwork:
+    def _read_events(self, events: Sequence[str | Event]) -> tuple[Event, ...]:
+        if isinstance(events, Sequence) and not events:
+            return ()
+        from fsp.model.events import bind_events
+
+        return bind_events(events, self._counts, self.parameters)
+
+    def _copy(
+        self, counts: Mapping[str, int], parameters: Mapping[str, float], events: Sequence[Event]
+    ) -> ReactionNetwork:
         reactions = [
             r if not r.law.startswith("@") else f"{r.name}: {r.text} {r.law}" for r in self.reactions
         ]
@@ -360,6 +417,7 @@ class ReactionNetwork:
             counts,
             reactions,
             parameters,
+            events=events,
             name=self.name,
             source=self.source,
             notes=self.notes,
@@ -402,6 +460,8 @@ class ReactionNetwork:
             and self.species_names == other.species_names
             and dict(self.parameters) == dict(other.parameters)
             and self.reactions == other.reactions
+            and self.events == other.events
+            and self._phase == other._phase
             and dict(self.observables) == dict(other.observables)
         )
 
@@ -410,11 +470,13 @@ class ReactionNetwork:
 
     def __repr__(self) -> str:
         title = f"ReactionNetwork '{self.name}'" if self.name else "ReactionNetwork"
-        lines = [f"{title}: {self.n_species} species, {self.n_reactions} reactions"]
+        events = f", {len(self.events)} event{'s' * (len(self.events) > 1)}" if self.events else ""
+        lines = [f"{title}: {self.n_species} species, {self.n_reactions} reactions{events}"]
         lines.append("  species: " + ", ".join(f"{name} = {count}" for name, count in self._counts.items()))
         if self.parameters:
             lines.append("  parameters: " + ", ".join(f"{k} = {v:g}" for k, v in self.parameters.items()))
         lines.extend(f"  {reaction}" for reaction in self.reactions)
+        lines.extend(f"  {event}" for event in self.events)
         lines.extend(f"  {observable}" for observable in self.observables.values())
         return "\n".join(lines)
 
@@ -425,64 +487,3 @@ def _write(network: ReactionNetwork, module: str, writer: str, path: str | os.Pa
     if path is not None:
         replace_text(path, text)
     return text
-
-
-def _check_species(species: Mapping[str, int]) -> dict[str, int]:
-    if not isinstance(species, Mapping):
-        message = 'species must be a mapping from names to initial counts, such as {"A": 10}'
-        raise ModelError(message)
-    if not species:
-        message = "the network has no species: give at least one with its initial count"
-        raise ModelError(message)
-    result: dict[str, int] = {}
-    for name, count in species.items():
-        check_name(name, "species")
-        if not _is_finite(count) or int(count) != count:
-            message = f"the initial count of species '{name}' is {count!r}: it must be a whole number"
-            raise ModelError(message)
-        if not 0 <= count < _MAX_COUNT:
-            message = (
-                f"the initial count of species '{name}' is {count}: it must not be negative, and below 2^62"
-            )
-            raise ModelError(message)
-        result[name] = int(count)
-    return result
-
-
-def _check_parameters(parameters: Mapping[str, float], species: Mapping[str, int]) -> dict[str, float]:
-    if not isinstance(parameters, Mapping):
-        message = 'parameters must be a mapping from names to numbers, such as {"k": 0.1}'
-        raise ModelError(message)
-    result: dict[str, float] = {}
-    for name, value in parameters.items():
-        check_name(name, "parameter")
-        if name in species:
-            message = f"'{name}' is the name of a species and of a parameter: rename one"
-            raise ModelError(message)
-        if not _is_finite(value):
-            message = f"parameter '{name}' is {value!r}: it must be a finite number"
-            raise ModelError(message)
-        result[name] = float(value)
-    return result
-
-
-def _is_finite(value: object) -> bool:
-    if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the range of floats
-        return False
-
-
-def _table(sides: Sequence[Mapping[str, int]], index: Mapping[str, int]) -> NDArray[np.int64]:
-    table = np.zeros((len(sides), len(index)), dtype=np.int64)
-    for row, side in zip(table, sides, strict=True):
-        for name, n in side.items():
-            row[index[name]] = n
-    return _frozen(table)
-
-
-def _frozen(array: NDArray[np.int64]) -> NDArray[np.int64]:
-    array.setflags(write=False)
-    return array

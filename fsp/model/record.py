@@ -17,6 +17,7 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 from fsp.errors import FSPError, ModelError
 from fsp.model import trees
 from fsp.model.equations import Reaction
+from fsp.model.events import Event
 from fsp.model.network import ReactionNetwork
 from fsp.model.observables import Observable
 from fsp.model.propensity import Propensity
@@ -133,6 +134,7 @@ def network_record(network: ReactionNetwork) -> dict[str, Any]:
             }
             for o in network.observables.values()
         ],
+        "events": [_event_record(event, nodes, places) for event in network.events],
         "compartments": dict(network.compartments),
         "remarks": list(network.remarks),
         "nodes": nodes,
@@ -141,6 +143,33 @@ def network_record(network: ReactionNetwork) -> dict[str, Any]:
         message = "the network holds something that a file cannot keep (please report this)"
         raise ModelError(message)
     return record
+
+
+def _event_record(event: Event, nodes: list[list[Any]], places: dict[Any, int]) -> dict[str, Any]:
+    return {
+        "name": event.name,
+        "text": event.text,
+        "trigger": _list_nodes(event.trigger, nodes, places),
+        "assignments": {n: _list_nodes(tree, nodes, places) for n, tree in event.assignments.items()},
+        "priority": None if event.priority is None else _list_nodes(event.priority, nodes, places),
+        "persistent": event.persistent,
+        "initial_value": event.initial_value,
+        "use_trigger_values": event.use_trigger_values,
+    }
+
+
+def _event(record: Mapping[str, Any], expressions: Sequence[Any]) -> Event:
+    priority = record["priority"]
+    event = Event(
+        expressions[record["trigger"]],
+        {name: expressions[place] for name, place in record["assignments"].items()},
+        priority=None if priority is None else expressions[priority],
+        persistent=record["persistent"],
+        initial_value=record["initial_value"],
+        use_trigger_values=record["use_trigger_values"],
+        name=record["name"],
+    )
+    return event.printed_as(str(record["text"]))
 
 
 def _list_nodes(tree: Any, nodes: list[list[Any]], places: dict[Any, int]) -> int:
@@ -204,6 +233,7 @@ def network_from_record(record: Mapping[str, Any]) -> ReactionNetwork:
             species,
             reactions,
             parameters,
+            events=[_event(e, expressions) for e in record["events"]],
             observables=observables,
             compartments=record["compartments"],
             remarks=record["remarks"],

@@ -12,11 +12,13 @@ from typing import Any
 import libsbml
 
 from fsp.errors import ModelError, UnsupportedError
+from fsp.model.events import Event
 from fsp.model.names import shorten
 from fsp.model.network import ReactionNetwork
 from fsp.model.observables import Observable
 from fsp.model.propensity import Propensity
 from fsp.model.sbml_document import elements, read_document
+from fsp.model.sbml_events import read_events
 from fsp.model.sbml_reactions import ReactionReader
 from fsp.model.sbml_symbols import Symbols
 
@@ -57,7 +59,8 @@ def _read(text: str, source: str, named: str) -> ReactionNetwork:
     document = read_document(text, named)
     model = document.getModel()
     symbols = Symbols(model, named)
-    _read_events(model, symbols)
+    events = _read_events(model, symbols)
+    _count_parameters(events, symbols)
     _note_constraints(model, symbols)
     reactions = ReactionReader(symbols).read()
     try:
@@ -65,6 +68,7 @@ def _read(text: str, source: str, named: str) -> ReactionNetwork:
             symbols.counts,
             reactions,
             symbols.parameters,
+            events=events,
             name=shorten(model.getName() or model.getId(), 200),
             source=source,
             remarks=symbols.remarks,
@@ -76,13 +80,53 @@ def _read(text: str, source: str, named: str) -> ReactionNetwork:
         raise type(error)(message) from None
 
 
-def _read_events(model: Any, symbols: Symbols) -> None:
-    """Refuse events: this is the one place where they enter."""
-    for event in elements(model.getListOfEvents()):
-        symbols.refuse(
-            f"event '{event.getId() or event.getMetaId()}'",
-            "remove it, or solve up to and after it in two runs",
-        )
+def _read_events(model: Any, symbols: Symbols) -> list[Event]:
+    def read(node: Any, where: str) -> Any:
+        return symbols.math.read(node, symbols.names, f"{symbols.source}, {where}")
+
+    def assign(variable: str, tree: Any, where: str) -> tuple[str, Any]:
+        own = symbols.own_name(variable)
+        species = model.getSpecies(variable)
+        if own in symbols.counts and species is not None:
+            return own, symbols.to_molecules(species, tree)
+        if own in symbols.parameters and species is None:
+            return own, tree
+        advice = "events can only change parameters, and species whose amounts are whole numbers"
+        symbols.refuse(f"the {where}", advice)
+
+    return read_events(model, read=read, assign=assign, refuse=symbols.refuse)
+
+
+def _count_parameters(events: list[Event], symbols: Symbols) -> None:
+    """Make species of parameters, such as switches, that events change and that counts have a part in.
+
+    What time alone changes stays a parameter; what a reaction can change, or what decides about other events, is part of
+    the state, and can be if its values are whole numbers.
+    """
+    while True:
+        changed = {name for event in events for name in event.assignments} - symbols.counts.keys()
+        deciding = {
+            s.name
+            for event in events
+            for tree in (event.trigger, event.priority)
+            if tree is not None
+            for s in tree.free_symbols
+        }
+        found = changed & deciding
+        for event in events:
+            fired = bool({s.name for s in event.trigger.free_symbols} & symbols.counts.keys())
+            for name in changed & set(event.assignments):
+                reads = {s.name for s in event.assignments[name].free_symbols} & symbols.counts.keys()
+                if fired or reads:
+                    found.add(name)
+        found = {n for n in found if symbols.parameters[n] >= 0 and symbols.parameters[n].is_integer()}
+        if not found:
+            return
+        for name in sorted(found):
+            symbols.counts[name] = int(symbols.parameters.pop(name))
+            symbols.remarks.append(
+                f"the parameter '{name}' is counted like a species, because events change it and counts have a part in that"
+            )
 
 
 def _note_constraints(model: Any, symbols: Symbols) -> None:
