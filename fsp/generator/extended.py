@@ -19,7 +19,7 @@ from fsp.generator.fibre_generator import FibreGenerator
 from fsp.generator.tables import FactorTables
 from fsp.statespace.fibres import FibreSet
 
-__all__ = ["ExtendedGenerator", "extended_available"]
+__all__ = ["EVALUATION_ERROR", "ExtendedGenerator", "extended_available", "split_double"]
 
 FloatArray = NDArray[np.float64]
 
@@ -92,7 +92,8 @@ def _largest_decrease(before, after):  # type: ignore[no-untyped-def]
     return worst
 
 
-def _split(values: NDArray[np.longdouble]) -> tuple[FloatArray, FloatArray]:
+def split_double(values: NDArray[np.longdouble]) -> tuple[FloatArray, FloatArray]:
+    """Return numbers as unevaluated sums of two doubles."""
     high = values.astype(np.float64)
     return high, (values - high).astype(np.float64)
 
@@ -112,9 +113,9 @@ class ExtendedGenerator(FibreGenerator):
         states = space.reduced()
         rates = tables.evaluate_extended(states)
         self._pointer = np.searchsorted(rows, np.arange(n + 1)).astype(np.int64)
-        self._source = columns
-        self._weights = _split(rates[columns, reactions])
-        self._exit = _split(rates.sum(axis=1))
+        self._source_of_row = columns
+        self._weights = split_double(rates[columns, reactions])
+        self._exit = split_double(rates.sum(axis=1))
 
     @property
     def product_error(self) -> float:
@@ -160,7 +161,7 @@ class ExtendedGenerator(FibreGenerator):
             target,
             *self._exit,
             self._pointer,
-            self._source,
+            self._source_of_row,
             *self._weights,
         )
 

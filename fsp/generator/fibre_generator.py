@@ -358,7 +358,7 @@ class FibreGenerator:
             Expected time spent in each boundary state, as `boundary_vector` orders them.
         """
         if not residence.any():
-            return np.zeros(self.boundary.n_segments)
+            return np.zeros(self.boundary.reaction.size)
         if residence.size != self.n_states:
             everywhere = np.zeros(self.n_states)
             everywhere[self.boundary.positions] = residence
@@ -370,6 +370,14 @@ class FibreGenerator:
         flows = self.segment_leaks(residence)
         n_reactions = self.factors.network.n_reactions
         return np.bincount(self.boundary.reaction, flows, n_reactions).astype(np.float64)
+
+    def boundary_labels(self) -> tuple[list[str], IntArray]:
+        """Return names, and for each boundary segment the position of its reaction's name among them."""
+        return [reaction.name for reaction in self.factors.network.reactions], self.boundary.reaction
+
+    def redirected_outflow(self, x: FloatArray, allowance: float) -> IntArray:
+        """Return the states outside of the set to which events lead; see `RedirectedGenerator`."""
+        return np.empty((0, len(self.space.species_names)), np.int64)
 
     def boundary_targets(self) -> IntArray:
         """Return the counts of the first state outside the set that each boundary segment leads to."""

@@ -109,6 +109,7 @@ def reachable(
     """
     for _ in range(steps):
         larger = _extend(tables, space, constraints, reach, _boundary(tables, space))
+        larger = _redirected(tables, space, larger, constraints)
         if larger.n_states == space.n_states:
             break
         space = larger
@@ -133,6 +134,8 @@ def closure(tables: FactorTables, space: FibreSet, constraints: Constraints, max
         )
         larger = _extend(tables, space, constraints, reach, edge, max_states)
         if larger.n_states == space.n_states:
+            larger = _redirected(tables, space, larger, constraints)
+        if larger.n_states == space.n_states:
             return space
         space = larger
         _check_size(space, max_states)
@@ -142,6 +145,23 @@ def closure(tables: FactorTables, space: FibreSet, constraints: Constraints, max
             )
             raise StateSpaceLimitError(message)
         reach = min(2 * reach, 2**20)
+
+
+def _redirected(
+    tables: FactorTables, space: FibreSet, larger: FibreSet, constraints: Constraints
+) -> FibreSet:
+    """Add to ``larger`` the states to which events lead from ``space``."""
+    if tables.redirects is None:
+        return larger
+    targets = tables.redirects.find(space).target
+    return _with_states(larger, targets, constraints)
+
+
+def _with_states(space: FibreSet, counts: IntArray, constraints: Constraints) -> FibreSet:
+    """Return the set and those of the given states that obey the constraints."""
+    counts = counts[space.index(counts) < 0]
+    counts = counts[constraints.allowed(counts)]
+    return space.union(FibreSet.from_states(space.coordinates, counts)) if len(counts) else space
 
 
 def _check_size(space: FibreSet, max_states: int | None) -> None:
@@ -208,4 +228,14 @@ def grow_outflow(
     chosen = np.flatnonzero(hi > lo)
     prefix = np.ascontiguousarray(generator.space.prefix[b.fibre[chosen]])
     todo = (b.local[chosen], prefix, lo[chosen], hi[chosen])
-    return _extend(generator.factors, generator.space, constraints, reach, todo)
+    larger = _extend(generator.factors, generator.space, constraints, reach, todo)
+    targets = generator.redirected_outflow(x, allowance)
+    if not len(targets):
+        return larger
+    # The surroundings of a state to which events lead are needed next.
+    islands = FibreSet.from_states(larger.coordinates, targets[constraints.allowed(targets)])
+    return (
+        larger.union(reachable(generator.factors, islands, constraints, 2, None, reach))
+        if islands.n_states
+        else larger
+    )

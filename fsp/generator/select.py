@@ -23,8 +23,14 @@ def make_generator(
     """Return the generator on a set, in the form that is faster for it.
 
     Matrix-free if fibres are long, assembled if their mean length is below `SHORT_FIBRE`; with ``extended``, in
-    double-double arithmetic.
+    double-double arithmetic. If reactions can fire events, assembled with the transitions that these redirect.
     """
+    if tables.redirects is not None:
+        from fsp.generator.redirected import RedirectedExtendedGenerator, RedirectedGenerator
+
+        return (RedirectedExtendedGenerator if extended else RedirectedGenerator)(
+            tables, space, threads=threads
+        )
     if extended:
         from fsp.generator.extended import ExtendedGenerator
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.errors import StateSpaceLimitError
+from fsp.generator.redirects import Redirects
 from fsp.generator.segments import NO_TABLE
 from fsp.statespace.coordinates import Coordinates
 
@@ -67,13 +68,16 @@ class FactorTables:
         self.reactions = np.flatnonzero((coordinates.shifts != 0).any(axis=1)).astype(np.int64)
         self.shifts = np.ascontiguousarray(coordinates.shifts[self.reactions])
         fibre_axis = coordinates.n_axes - 1
+        #: What events do to transitions: these have the propensity zero here, and are `Redirects`' business.
+        self.redirects = None if network.state_events is None else Redirects(network, coordinates)
         self._groups: list[list[_Group]] = []
         self._constants: list[np.longdouble] = []
         for r in self.reactions:
             groups: dict[tuple[int, ...], _Group] = {}
             constant = np.longdouble(1.0)
             along: list[Factor] = []
-            for factor in network.propensities[r].factors:
+            guards = () if self.redirects is None else self.redirects.guards(int(r))
+            for factor in (*network.propensities[r].factors, *guards):
                 axes = coordinates.reads(factor.species)
                 if fibre_axis in axes:
                     along.append(factor)

@@ -63,8 +63,7 @@ def leaks_by_boundary(
     flows = generator.segment_leaks(residence)
     if not flows.any():
         return {}
-    names = [reaction.name for reaction in generator.factors.network.reactions]
-    where = generator.boundary.reaction
+    names, where = generator.boundary_labels()
     crossed = np.zeros(flows.size, np.int64)  # 0: no constraint
     constraints_crossed = [""]
     if constraints:
@@ -75,7 +74,7 @@ def leaks_by_boundary(
     sums = np.bincount(kinds, flows, len(names) * len(constraints_crossed))
     leaks: dict[str, float] = {}
     for kind in np.flatnonzero(sums).tolist():
-        reaction, constraint = divmod(kind, len(constraints_crossed))
-        label = f"{names[reaction]}{constraints_crossed[constraint]}"
+        place, constraint = divmod(kind, len(constraints_crossed))
+        label = f"{names[place]}{constraints_crossed[constraint]}"
         leaks[label] = leaks.get(label, 0.0) + float(sums[kind])
     return leaks
