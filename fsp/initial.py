@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from fsp.distribution import Distribution
 from fsp.errors import ArgumentError
+from fsp.statespace.constraints import Constraints
+from fsp.statespace.coordinates import Coordinates
+from fsp.statespace.fibres import FibreSet
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
 
-__all__ = ["InitialLaw", "read_initial"]
+__all__ = ["InitialLaw", "choose_coordinates", "first_set", "read_initial"]
 
 #: A law that the user gives may miss or exceed one by this much; it is then taken as it is.
 _SLACK = 1e-9
@@ -85,6 +88,45 @@ def read_initial(network: ReactionNetwork, initial: Any = None) -> InitialLaw:
         "probabilities, a Distribution, or a result"
     )
     raise ArgumentError(message)
+
+
+def choose_coordinates(network: ReactionNetwork, law: InitialLaw) -> tuple[ReactionNetwork, Coordinates]:
+    """Return coordinates in which all initial states can be expressed, and the network with their totals."""
+    laws = network.conservation_laws()
+    totals = law.states @ laws.coefficients.T
+    if len(laws) and (totals != totals[0]).any():
+        return network, Coordinates.of(network, eliminate=False)
+    if len(laws) and (totals[0] != laws.totals).any():
+        network = network.with_initial(
+            **dict(zip(network.species_names, law.states[0].tolist(), strict=True))
+        )
+        # Whether events keep a law may depend on its total, so that there may be others now.
+        totals = law.states @ network.conservation_laws().coefficients.T
+        if (totals != totals[0]).any():
+            return network, Coordinates.of(network, eliminate=False)
+    return network, Coordinates.of(network)
+
+
+def first_set(
+    coordinates: Coordinates, law: InitialLaw, constraints: Constraints
+) -> tuple[FibreSet, NDArray[np.float64]]:
+    """Return the states of a law as a set, and its probabilities.
+
+    Raises
+    ------
+    ArgumentError
+        If a state violates the user's constraints.
+    """
+    bad = ~constraints.allowed(law.states)
+    if bad.any():
+        state = law.states[bad][0]
+        text = dict(zip(coordinates.species_names, state.tolist(), strict=True))
+        message = f"bounds: the initial state {text} violates {constraints.crossed(state)}"
+        raise ArgumentError(message)
+    space = FibreSet.from_states(coordinates, law.states)
+    p = np.zeros(space.n_states)
+    np.add.at(p, space.index(law.states), law.probabilities)
+    return space, p
 
 
 def _from_distribution(network: ReactionNetwork, law: Distribution) -> InitialLaw:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from fsp.distribution import Distribution
 from fsp.errors import ArgumentError, SolverError, ToleranceError, UnsupportedError
 from fsp.generator.extended import extended_available
-from fsp.initial import InitialLaw, read_initial
+from fsp.initial import InitialLaw, choose_coordinates, first_set, read_initial
 from fsp.ledger import Ledger
+from fsp.pieces import Piece, PiecewiseRun
 from fsp.progress import Progress
 from fsp.results import TransientResult
 from fsp.statespace.constraints import Bounds, Constraints
@@ -31,6 +33,9 @@ from fsp.transient.timed_loop import TimedLoop
 if TYPE_CHECKING:
     from fsp.interval import Interval
     from fsp.model.network import ReactionNetwork
+    from fsp.model.observables import Observable
+
+    _Known = tuple[Mapping[str, Observable], "_MomentsAt | None", dict[str, float]]
     from fsp.moments import MomentBounds
 
 __all__ = ["solve_transient"]
@@ -67,7 +72,8 @@ def solve_transient(
     Parameters
     ----------
     network : ReactionNetwork
-        Its rates may depend on ``time``, which is 0 at the initial law.
+        Its rates may depend on ``time``, which is 0 at the initial law. Its events fire at their moments, counted from
+        time 0; an output at the moment of an event is the law after it.
     times : array_like of float
         Output times >= 0 in the time unit of the model, ascending; the initial law holds at time 0.
     tolerance : float
@@ -113,8 +119,11 @@ def solve_transient(
         If a propensity is negative or not finite at a reachable state, or would make a count negative.
     StateSpaceLimitError, ToleranceError, ExplosionError
         If the answer cannot be had within the limits; ``error.result`` holds what was finished.
+    ModelError
+        If an event makes a count negative or not whole, or the events do not come to an end.
     UnsupportedError
-        If a propensity mixes time and counts in a way that is no sum of products.
+        If a propensity mixes time and counts in a way that is no sum of products, if a network has events and rates
+        that depend on time, or if what events do depends on their order and the order is undefined.
 
     Notes
     -----
@@ -153,30 +162,51 @@ def solve_transient(
             "rates that depend on time are solved in double precision only; leave out precision='extended'"
         )
         raise UnsupportedError(message)
+    if name == TIMED and network.events:
+        message = "events are not supported together with rates that depend on time"
+        raise UnsupportedError(message)
     law = read_initial(network, initial)
-    network_then, coordinates = _coordinates(network, law)
+    network_then, coordinates = choose_coordinates(network, law)
     constraints = Constraints(network_then, bounds)
-    space, p = _start(coordinates, law, constraints)
-    fixed = constraints.is_box()
-    # Measured peaks: three vectors on a fixed set, and about seven while a set grows.
-    bytes_per_state = TIMED_BYTES if name == TIMED else FIXED_BYTES if fixed else MOVING_BYTES
-    limits = Limits(max_states, int(memory_limit or _default_memory()), bytes_per_state=bytes_per_state)
+    space, p = first_set(coordinates, law, constraints)
     safe = find_stepper("uniformisation").load()
     signed = find_stepper("chebyshev").load() if name == "chebyshev" else None
     line = Progress(float(when[-1]), progress)
     planned = _LazyMoments(network_then, when, law, coordinates)
+    by_piece = _PieceMoments(when, planned.support())
     finished: list[Distribution] = []
 
-    def attempt(extended: bool, foresee: bool) -> AdaptiveLoop:
-        ledger = Ledger()
-        ledger.book("initial", law.missing)
+    def adaptive_loop(
+        network: ReactionNetwork, space: FibreSet, p: NDArray[np.float64], constraints: Constraints, ledger: Ledger,
+        extended: bool, foresee: bool, **where: Any,
+    ) -> AdaptiveLoop:  # fmt: skip
+        fixed = constraints.is_box()
+        # Measured peaks: three vectors on a fixed set, and about seven while a set grows.
+        bytes_per_state = TIMED_BYTES if name == TIMED else FIXED_BYTES if fixed else MOVING_BYTES
+        limits = Limits(max_states, int(memory_limit or _default_memory()), bytes_per_state=bytes_per_state)
         stepper = find_stepper(TIMED).load() if name == TIMED else safe
         return (TimedLoop if name == TIMED else AdaptiveLoop)(
-            network_then, space, p.copy(), constraints, stepper(), float(tolerance), limits, ledger, fixed, extended,
-            foresee, signed() if signed and not (fixed or extended) else None, threads, line.update,
+            network, space, p, constraints, stepper(), float(tolerance), limits, ledger, fixed, extended, foresee,
+            signed() if signed and not (fixed or extended) else None, threads, line.update, **where,
         )  # fmt: skip
 
-    def result(loop: AdaptiveLoop, status: str) -> TransientResult:
+    def attempt(extended: bool, foresee: bool) -> AdaptiveLoop | PiecewiseRun:
+        ledger = Ledger()
+        ledger.book("initial", law.missing)
+        if network.events:
+            make = functools.partial(adaptive_loop, ledger=ledger, extended=extended, foresee=foresee)
+            return PiecewiseRun(network, law, bounds, make, ledger, float(tolerance), extended)
+        return adaptive_loop(network_then, space, p.copy(), constraints, ledger, extended, foresee)
+
+    def finish(
+        loop: AdaptiveLoop | PiecewiseRun, snapshot: Snapshot, moments: _LazyMoments, index: int
+    ) -> None:
+        known: _Known = (network.observables, _MomentsAt(moments, index), moments.support())
+        if isinstance(loop, PiecewiseRun):
+            known = by_piece.known(loop.pieces[-1], snapshot.time)
+        finished.append(condense(_distribution(snapshot, law, name != TIMED, *known), save))
+
+    def result(loop: AdaptiveLoop | PiecewiseRun, status: str) -> TransientResult:
         ledger = finished[-1].ledger if finished else None
         statistics = dict(loop.statistics, seconds=clock.perf_counter() - started)
         used = (
@@ -191,12 +221,10 @@ def solve_transient(
             _explain(method, precision, loop), statistics, status, float(tolerance),
         )  # fmt: skip
 
-    def run(loop: AdaptiveLoop) -> None:
+    def run(loop: AdaptiveLoop | PiecewiseRun) -> None:
         finished.clear()
         for snapshot in loop.run(when):
-            finished.append(
-                condense(_distribution(snapshot, law, planned, len(finished), name != TIMED), save)
-            )
+            finish(loop, snapshot, planned, len(finished))
             del snapshot  # not held while the next one is computed
 
     auto = precision == "auto" and extended_available() and name != TIMED
@@ -217,7 +245,7 @@ def solve_transient(
             partial = loop.snapshot()
             if partial.time > max((d.time for d in finished if d.time is not None), default=-1.0):
                 between = _LazyMoments(network_then, np.array([partial.time]), law, coordinates)
-                finished.append(condense(_distribution(partial, law, between, 0, name != TIMED), save))
+                finish(loop, partial, between, 0)
         error.result = result(loop, f"stopped: {error}")
         raise
     except MemoryError as error:
@@ -282,36 +310,13 @@ def _default_memory() -> int:
         return 2**62
 
 
-def _coordinates(network: ReactionNetwork, law: InitialLaw) -> tuple[ReactionNetwork, Coordinates]:
-    """Return coordinates in which all initial states can be expressed, and the network with their totals."""
-    laws = network.conservation_laws()
-    totals = law.states @ laws.coefficients.T
-    if len(laws) and (totals != totals[0]).any():
-        return network, Coordinates.of(network, eliminate=False)
-    if len(laws) and (totals[0] != laws.totals).any():
-        network = network.with_initial(
-            **dict(zip(network.species_names, law.states[0].tolist(), strict=True))
-        )
-    return network, Coordinates.of(network)
-
-
-def _start(
-    coordinates: Coordinates, law: InitialLaw, constraints: Constraints
-) -> tuple[FibreSet, NDArray[np.float64]]:
-    bad = ~constraints.allowed(law.states)
-    if bad.any():
-        state = law.states[bad][0]
-        text = dict(zip(coordinates.species_names, state.tolist(), strict=True))
-        message = f"bounds: the initial state {text} violates {constraints.crossed(state)}"
-        raise ArgumentError(message)
-    space = FibreSet.from_states(coordinates, law.states)
-    p = np.zeros(space.n_states)
-    np.add.at(p, space.index(law.states), law.probabilities)
-    return space, p
-
-
 def _distribution(
-    snapshot: Snapshot, law: InitialLaw, moments: _LazyMoments, index: int, lower_bound: bool
+    snapshot: Snapshot,
+    law: InitialLaw,
+    lower_bound: bool,
+    observables: Mapping[str, Observable],
+    moments: _MomentsAt | None,
+    support: dict[str, float],
 ) -> Distribution:
     return Distribution(
         snapshot.space,
@@ -319,15 +324,15 @@ def _distribution(
         error_bound=snapshot.ledger.total,
         certified=law.certified,
         time=snapshot.time,
-        moments=_MomentsAt(moments, index),
-        support_bounds=moments.support(),
+        moments=moments,
+        support_bounds=support,
         lower_bound=law.lower_bound and lower_bound,
         ledger=snapshot.ledger,
-        observables=moments.network.observables,
+        observables=observables,
     )
 
 
-def _explain(method: str, precision: str, loop: AdaptiveLoop) -> str:
+def _explain(method: str, precision: str, loop: AdaptiveLoop | PiecewiseRun) -> str:
     steps, signed = int(loop.statistics.get("steps", 0)), int(loop.statistics.get("signed_steps", 0))
     used = (
         f"chebyshev for {signed} of {steps} steps, uniformisation for the others"
@@ -347,7 +352,7 @@ def _explain(method: str, precision: str, loop: AdaptiveLoop) -> str:
     peak = int(loop.statistics.get("states_peak", 0))
     how = (
         f"on all {peak:,} states within the bounds"
-        if loop.fixed
+        if getattr(loop, "fixed", False)
         else f"on a moving set of at most {peak:,} states"
     )
     kind = getattr(getattr(loop, "generator", None), "kind", "matrix-free")
@@ -363,9 +368,11 @@ class _LazyMoments:
     """Moment enclosures at all output times, computed when the first one is asked for."""
 
     def __init__(
-        self, network: ReactionNetwork, times: NDArray[np.float64], law: InitialLaw, coordinates: Coordinates
-    ) -> None:
+        self, network: ReactionNetwork, times: NDArray[np.float64], law: InitialLaw, coordinates: Coordinates,
+        before: float = 0.0,
+    ) -> None:  # fmt: skip
         self.network = network
+        self._before = before  # how long reactions fired before the law
         self._times = times
         self._law = law
         self._same_totals = coordinates.n_axes < network.n_species or not len(network.conservation_laws())
@@ -382,10 +389,12 @@ class _LazyMoments:
 
     def at(self, index: int) -> MomentBounds:
         if self._found is None:
-            from fsp.moments import InitialMoments, moment_bounds
+            from fsp.moments import InitialMoments, excludes_explosion, moment_bounds
 
             law = self._law
             exact = law.missing == 0.0 and law.states.shape[0] <= 100_000
+            if self._before > 0.0 and not excludes_explosion(self.network, self._before):
+                exact = False  # an event takes all paths to the law, but there may be none left
             moments = InitialMoments.from_probabilities(law.states, law.probabilities) if exact else None
             support = self.support()
             bounds = [support.get(name, math.inf) for name in self.network.species_names]
@@ -393,6 +402,44 @@ class _LazyMoments:
                 self.network, [float(t) for t in self._times], moments, upper_bounds=bounds
             )
         return self._found[index]
+
+
+class _PieceMoments:
+    """What is proven at the output times of a run with events.
+
+    Moment equations start anew where events have changed the law, if it is known exactly there; they do not know about
+    events that reactions fire. ``always`` are largest counts by the laws that hold for reactions and all events.
+    """
+
+    def __init__(self, times: NDArray[np.float64], always: dict[str, float]) -> None:
+        self._outputs, self._always = times, always
+        self._piece: Piece | None = None
+
+    def known(self, piece: Piece, time: float) -> _Known:
+        """Return the derived quantities (they may read parameters that events change), moments, and largest counts."""
+        observables = piece.network.observables
+        if piece.law is None:
+            return observables, None, self._always
+        if self._piece is not piece:
+            outputs, self._piece = self._outputs, piece
+            self._times = outputs[
+                (outputs >= piece.start) & ((outputs < piece.stop) | (outputs == piece.start))
+            ]
+            self._moments = self._of(piece, self._times)
+        # The equations count time from the law, so they do not fit rates that depend on it.
+        if piece.network.events or (piece.start > 0.0 and piece.network.depends_on_time):
+            return observables, None, self._moments.support()
+        index = int(np.searchsorted(self._times, time))
+        if index < self._times.size and self._times[index] == time:
+            return observables, _MomentsAt(self._moments, index), self._moments.support()
+        between = self._of(piece, np.array([time]))
+        return observables, _MomentsAt(between, 0), between.support()
+
+    def _of(self, piece: Piece, times: NDArray[np.float64]) -> _LazyMoments:
+        assert piece.law is not None
+        return _LazyMoments(
+            piece.network, times - piece.start, piece.law, piece.coordinates, before=piece.start
+        )
 
 
 class _MomentsAt:

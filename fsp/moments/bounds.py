@@ -24,7 +24,7 @@ from fsp.moments.ranges import Box
 if TYPE_CHECKING:
     from fsp.model import ReactionNetwork
 
-__all__ = ["MomentBounds", "moment_bounds", "tail_bound"]
+__all__ = ["MomentBounds", "excludes_explosion", "moment_bounds", "tail_bound"]
 
 #: Largest number of species of one linear part whose second moments are computed.
 _MOST_PAIRED = 12
@@ -193,14 +193,37 @@ def moment_bounds(
     """
     analysis = _Analysis.of(network, times, initial, upper_bounds)
     found = [
-        MomentBounds(float(t), _names=analysis.names, _largest=analysis.largest_by_name, _analysis=analysis)
+        MomentBounds(
+            float(t),
+            _names=analysis.names,
+            _largest=analysis.largest_by_name,
+            _analysis=None if network.events else analysis,
+        )
         for t in times
     ]
     analysis.conserve(found)
-    if initial is not None and times:
+    if initial is not None and times and not network.events:
         analysis.close(found, budget)
         analysis.dominate(found, budget)
     return found
+
+
+def excludes_explosion(network: ReactionNetwork, horizon: float) -> bool:
+    """Return whether it is shown that the reactions fire finitely often until a time, from whatever state.
+
+    Examples
+    --------
+    >>> from fsp.model import ReactionNetwork
+    >>> excludes_explosion(ReactionNetwork({"X": 1}, ["X -> 2 X @ 1"]), 5.0)
+    True
+    >>> excludes_explosion(ReactionNetwork({"X": 2}, ["2 X -> 3 X @ 1"]), 5.0)
+    False
+    """
+    if not network.stoichiometry.any():
+        return True
+    initial = InitialMoments.from_state(network.initial_state)
+    free = np.full(network.n_species, np.inf)
+    return _Analysis.of(network, [horizon], initial, free).domination.does_not_explode
 
 
 @dataclass

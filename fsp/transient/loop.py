@@ -86,6 +86,12 @@ class AdaptiveLoop:
         Raise `RoundingError` as soon as rounding is bound to use up the tolerance.
     report : callable, optional
         Called with ``time=, states=, lost=, products=`` as the run goes on.
+    time : float
+        Where the run starts.
+    end : float, optional
+        Until when the tolerance has to last; by default the last output time.
+    initial_mass : float, optional
+        What the ledger started from, if it holds losses already.
     """
 
     network: ReactionNetwork
@@ -104,6 +110,8 @@ class AdaptiveLoop:
     report: Callable[..., None] | None = None
     statistics: dict[str, float | int] = field(default_factory=dict)
     time: float = 0.0
+    end: float | None = None
+    initial_mass: float | None = None
 
     def run(self, times: NDArray[np.float64]) -> Iterator[Snapshot]:
         """Yield a snapshot at each time (ascending, >= 0).
@@ -116,8 +124,8 @@ class AdaptiveLoop:
         self.statistics.update(
             products=0, steps=0, signed_steps=0, growths=0, restarts=0, states_peak=0, states_final=0
         )
-        self._end = float(times[-1])
-        self._initial_mass = float(self.p.sum())
+        self._end = float(times[-1]) if self.end is None else self.end
+        self._initial_mass = float(self.p.sum()) if self.initial_mass is None else self.initial_mass
         self.ledger.book("rounding", 2.0**-50)
         self._planner = self._make_planner()
         self._headroom = GROWING_HEADROOM
