@@ -74,7 +74,7 @@ def test_antimony_does_not_remember(tmp_path):
         ("model a\n A = 5; A => ; k*A;\nend", ModelError, "parameter 'k' is used but has no value"),
         ("model a\n A => ; 2*A;\nend", ModelError, "species 'A' has no initial amount"),
         ("model a\n A = 1; B = 1; k = 1; A -> B; k*(A - B)^3;\nend", UnsupportedError, "_J0.*'?=>"),
-        ("model a\n A = 1; A => ; A; at A > 5: A = 1;\nend", UnsupportedError, "event"),
+        ("model a\n A = 1; A => ; A; at 2 after A > 5: A = 1;\nend", UnsupportedError, "event"),
         ("model a\n A = 1; A => ; A; k = 1; k' = 2;\nend", UnsupportedError, "rate rule of 'k'"),
         ("model a\n species A; A = 1;\nend", ModelError, "no reactions"),
     ],

@@ -121,3 +121,20 @@ def test_what_a_record_cannot_express_is_refused():
 
     with pytest.raises(ModelError, match="cannot keep"):
         network_record(Odd({"X": 0}, ["0 -> X @ 1"]))
+
+
+def test_events_come_back():
+    network = fsp.ReactionNetwork(
+        {"X": 0, "Y": 1},
+        ["0 -> X @ k", "X -> 0 @ 1"],
+        {"k": 2.0},
+        events=[
+            "dose: at time >= 2 and not (X > 3): X = max(X, 2*Y), Y = 0; priority Y; not persistent; initially false",
+            "at time > 3: k = 0.5",
+            "at X > 30: X = 0; values at execution",
+        ],
+    )
+    again = back(network)
+    assert again == network
+    assert [str(e) for e in again.events] == [str(e) for e in network.events]
+    assert again != fsp.ReactionNetwork({"X": 0, "Y": 1}, ["0 -> X @ k", "X -> 0 @ 1"], {"k": 2.0})

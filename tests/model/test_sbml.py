@@ -197,7 +197,8 @@ def test_marked_reversible_but_not_a_net_rate(law, sides):
 def event():
     return (
         '@@<listOfEvents><event id="reset" useValuesFromTriggerTime="true"><trigger initialValue="false" '
-        f'persistent="true"><math {MATHML}>{apply("gt", ci("A"), cn(5))}</math></trigger></event>'
+        f'persistent="true"><math {MATHML}>{apply("gt", ci("A"), cn(5))}</math></trigger>'
+        f"<delay><math {MATHML}>{cn(1)}</math></delay></event>"
         "</listOfEvents>"
     )
 

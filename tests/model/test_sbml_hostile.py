@@ -200,11 +200,12 @@ def test_antimony_by_concentration(tmp_path):
     assert len(net.remarks) == 2
 
 
-def test_events_are_refused_by_name():
-    with pytest.raises(UnsupportedError, match="event 'reset' is not supported"):
+def test_delays_are_refused_by_name():
+    with pytest.raises(UnsupportedError, match="the delay 1 of event 'reset' is not supported"):
         read_sbml(
             text(
                 events='<event id="reset" useValuesFromTriggerTime="true"><trigger initialValue="false" '
-                'persistent="true"><math xmlns="http://www.w3.org/1998/Math/MathML"><true/></math></trigger></event>'
+                'persistent="true"><math xmlns="http://www.w3.org/1998/Math/MathML"><true/></math></trigger>'
+                '<delay><math xmlns="http://www.w3.org/1998/Math/MathML"><cn>1</cn></math></delay></event>'
             )
         )
