@@ -16,9 +16,9 @@ from fsp.chain_files import FORMATS, Chain, write_chain
 from fsp.errors import ArgumentError, UnsupportedError
 from fsp.generator import FactorTables, FibreGenerator
 from fsp.generator.growth import closure
-from fsp.initial import InitialLaw, read_initial
+from fsp.initial import InitialLaw, choose_coordinates, first_set, read_initial
 from fsp.ledger import Ledger
-from fsp.solve import MOVING_BYTES, _coordinates, _default_memory, _start
+from fsp.solve import MOVING_BYTES, _default_memory
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
@@ -211,13 +211,13 @@ def _given(network: ReactionNetwork, law: InitialLaw, states: ArrayLike) -> Fibr
 
 
 def _within(network: ReactionNetwork, law: InitialLaw, bounds: Bounds | None, max_states: int) -> FibreSet:
-    network, coordinates = _coordinates(network, law)
+    network, coordinates = choose_coordinates(network, law)
     constraints = Constraints(network, bounds)
     finite = np.isfinite(network.conservation_laws().upper_bounds).all()
     if bounds is None and not finite:
         message = "infinitely many states could be reached: give bounds= (largest counts), time= or states="
         raise ArgumentError(message)
-    space, _ = _start(coordinates, law, constraints)
+    space, _ = first_set(coordinates, law, constraints)
     return closure(FactorTables(network, coordinates), space, constraints, max_states)
 
 
@@ -237,9 +237,9 @@ def _recorded(
     if not 0.0 < time < float("inf") or not 0.0 < tolerance < 1.0:
         message = f"time must be above 0 and tolerance between 0 and 1, not {time!r} and {tolerance!r}"
         raise ArgumentError(message)
-    network, coordinates = _coordinates(network, law)
+    network, coordinates = choose_coordinates(network, law)
     constraints = Constraints(network, bounds)
-    space, p = _start(coordinates, law, constraints)
+    space, p = first_set(coordinates, law, constraints)
     ledger = Ledger()
     ledger.book("initial", law.missing)
     limits = Limits(max_states, _default_memory(), bytes_per_state=MOVING_BYTES)

@@ -158,9 +158,13 @@ class FibreGenerator:
     """
 
     kind = "matrix-free"
+    lists_transitions = False  #: whether transitions that fire events are part of it
     vector_error = 2.0**-53  #: relative error of an entry of a vector that is stored
 
     def __init__(self, tables: FactorTables, space: FibreSet, *, threads: int | None = None) -> None:
+        if tables.redirects is not None and not self.lists_transitions:
+            message = "internal error: this form of the generator does not know events; take make_generator"
+            raise AssertionError(message)
         self.factors = tables
         self.space = space
         tables.cover(*space.box())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fsp.errors import StateSpaceLimitError
 from fsp.generator import segments
 from fsp.generator.fibre_generator import FibreGenerator
+from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
@@ -88,7 +89,7 @@ def _boundary(tables: FactorTables, space: FibreSet) -> tuple[IntArray, ...]:
         tables.tables, c.offset, c.matrix,
     )  # fmt: skip
     if error[0]:
-        FibreGenerator(tables, space)  # raises with the reaction and the state
+        make_generator(tables, space)  # raises with the reaction and the state
     reaction, fibre, lo, hi, _ = found[:, :m]
     return reaction, np.ascontiguousarray(space.prefix[fibre]), lo, hi
 

@@ -32,6 +32,7 @@ def _scatter(x, y, beta, source, target, rate):  # type: ignore[no-untyped-def]
 class _WithTransitions(FibreGenerator):
     """What both forms share: the list of transitions, and the flow that they take out of the set."""
 
+    lists_transitions = True
     _listed = False  # the forms below are made from the triplets of the tables first
 
     def _list_transitions(self) -> None:
