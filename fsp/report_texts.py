@@ -73,4 +73,9 @@ REFERENCES: Mapping[str, Sequence[str]] = {
         "Control of the defect: M. A. Botchev, V. Grimm and M. Hochbruck, Residual, restarting, and Richardson "
         "iteration for the matrix exponential, SIAM J. Sci. Comput. 35:A1376-A1397 (2013).",
     ),
+    "inhomogeneous": (
+        _JENSEN,
+        "Rates that depend on time: N. M. van Dijk, Uniformization for nonhomogeneous Markov chains, Stochastic Processes "
+        "and their Applications 41:295-306 (1992).",
+    ),
 }
