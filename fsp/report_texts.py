@@ -75,7 +75,7 @@ REFERENCES: Mapping[str, Sequence[str]] = {
     ),
     "inhomogeneous": (
         _JENSEN,
-        "Rates that depend on time: N. M. van Dijk, Uniformization for nonhomogeneous Markov chains, Stochastic Processes "
-        "and their Applications 41:295-306 (1992).",
+        "Rates that depend on time: N. M. van Dijk, Uniformization for nonhomogeneous Markov chains, Operations "
+        "Research Letters 12:283-291 (1992).",
     ),
 }
