@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from fsp.errors import ArgumentError, PropensityError
 from fsp.generator import kernels, segments
 from fsp.generator.assembled_kernels import no_weights
 from fsp.generator.blocks import pack_segments
+from fsp.generator.boundary import Boundary
+from fsp.generator.entries import diagonal_parts, triplets
 from fsp.generator.recurrence import chebyshev_series, clip, combine, norms
 from fsp.generator.series import power_series
 from fsp.generator.tables import FactorTables
@@ -22,109 +23,10 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from scipy.sparse.linalg import LinearOperator
 
-__all__ = ["Boundary", "FibreGenerator"]
+__all__ = ["FibreGenerator"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-
-@njit(cache=True, nogil=True)
-def _diagonal_parts(  # type: ignore[no-untyped-def]
-    prefix, first, length, offset, const, pointer, base, stride, along_base, along_stride, pure, tables,
-    t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction,
-):  # fmt: skip
-    """Exit rates that do not vary along a fibre, and the table segments with the others added as negative ones."""
-    n = first.size
-    fibre_exit = np.zeros(n, np.float64)
-    mixed = 0
-    for r in range(const.size):
-        if along_base[r] != segments.NO_TABLE and not pure[r]:
-            mixed += 1
-    size = t_ptr[n] + mixed * n
-    ptr = np.zeros(n + 1, np.int64)
-    lo = np.empty(size, np.int64)
-    hi = np.empty(size, np.int64)
-    source = np.empty(size, np.int64)
-    c = np.empty(size, np.float64)
-    table = np.empty(size, np.int64)
-    reaction = np.empty(size, np.int64)
-    m = 0
-    for f in range(n):
-        for k in range(t_ptr[f], t_ptr[f + 1]):
-            lo[m] = t_lo[k]
-            hi[m] = t_hi[k]
-            source[m] = t_source[k]
-            c[m] = t_c[k]
-            table[m] = t_table[k]
-            reaction[m] = t_reaction[k]
-            m += 1
-        for r in range(const.size):
-            if along_base[r] != segments.NO_TABLE and pure[r]:
-                continue
-            rate = segments.coefficient(r, prefix[f], const, pointer, base, stride, tables)
-            if along_base[r] == segments.NO_TABLE:
-                fibre_exit[f] += rate
-            elif rate != 0.0 and not np.isnan(rate):
-                lo[m] = 0
-                hi[m] = length[f]
-                source[m] = offset[f]
-                c[m] = -rate
-                table[m] = segments.table_start(r, prefix[f], along_base, along_stride) + first[f]
-                reaction[m] = r
-                m += 1
-        ptr[f + 1] = m
-    return fibre_exit, ptr, lo[:m], hi[:m], source[:m], c[:m], table[:m], reaction[:m]
-
-
-@njit(cache=True, nogil=True)
-def _triplets(ptr, lo, hi, source, c, table, reaction, offset, tables, plain, rows, columns, values, kinds):  # type: ignore[no-untyped-def]
-    """Write the segments as (row, column, value) triplets."""
-    m = 0
-    for f in range(offset.size - 1):
-        for k in range(ptr[f], ptr[f + 1]):
-            for i in range(lo[k], hi[k]):
-                rows[m] = offset[f] + i
-                columns[m] = source[k] + i
-                values[m] = c[k] if plain else c[k] * tables[table[k] + i]
-                kinds[m] = reaction[k]
-                m += 1
-    return m
-
-
-class Boundary:
-    """The segments through which probability leaves the state set.
-
-    Attributes
-    ----------
-    reaction : ndarray of int64
-        The reaction of the network that leaves.
-    fibre, lo, hi : ndarray of int64
-        The states: counts ``lo <= v < hi`` along the fibre.
-    start, stop : ndarray of int64
-        The same states by position.
-    positions : ndarray of int64
-        All states with outflow, ascending; empty if ``rates`` is for all states.
-    rates : ndarray of float64
-        Their outflow rates, over all reactions; for every state of the set if many have outflow.
-    """
-
-    positions: IntArray
-    rates: FloatArray
-
-    def __init__(self, local: IntArray, fibre: IntArray, lo: IntArray, hi: IntArray, c: FloatArray,
-                 table: IntArray, space: FibreSet, reactions: IntArray) -> None:  # fmt: skip
-        self.local = local
-        self.reaction = reactions[local]
-        self.fibre, self.lo, self.hi, self.c = fibre, lo, hi, c
-        self.start = space.offset[fibre] + lo - space.first[fibre]
-        self.stop = self.start + hi - lo
-        self.table = np.where(table != segments.NO_TABLE, table + lo, -1)
-        self.segments = (self.start, self.stop, c, self.table)
-
-    @property
-    def n_segments(self) -> int:
-        """The number of segments."""
-        return int(self.local.size)
 
 
 #: From this number of states on a product takes so long that a call from Python for each one costs nothing, and lets
@@ -188,7 +90,7 @@ class FibreGenerator:
         b.positions, b.rates = kernels.boundary_rates(space.n_states, *b.segments, self.tables)
         s_ptr, s_lo, s_hi, s_source, s_c, _, s_reaction, _ = plain
         t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction, _ = along
-        self.fibre_exit, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction = _diagonal_parts(
+        self.fibre_exit, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction = diagonal_parts(
             *fibres,
             *self._lists,
             tables.pure,
@@ -476,7 +378,7 @@ class FibreGenerator:
             size = int((hi - lo).sum())
             rows, columns, kinds = (np.empty(size, np.int64) for _ in range(3))
             values = np.empty(size)
-            _triplets(ptr, lo, hi, source, c, table, reaction, self.space.offset, self.tables, plain,
+            triplets(ptr, lo, hi, source, c, table, reaction, self.space.offset, self.tables, plain,
                       rows, columns, values, kinds)  # fmt: skip
             inflow = rows != columns
             parts.append((rows[inflow], columns[inflow], values[inflow], self.reactions[kinds[inflow]]))
