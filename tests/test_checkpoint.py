@@ -729,3 +729,23 @@ def test_seconds_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     before = read_bundle(path)["seconds"]
     assert before > 0.0
     assert fsp.solve_transient(network, **options, checkpoint=path).statistics["seconds"] > before
+
+
+def test_number_of_threads_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums are added up in another order with another number of threads."""
+    network, options = RUNS["growing"]()
+    path = tmp_path / "run.ckpt"
+    monkeypatch.setenv("FSP_NUM_THREADS", "2")
+    with monkeypatch.context() as patch:
+        interrupt_in(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            fsp.solve_transient(network, **options, checkpoint=path)
+    assert read_bundle(path)["threads"] == 2
+    monkeypatch.setenv("FSP_NUM_THREADS", "1")
+    used: list[int | None] = []
+    make = AdaptiveLoop._generator
+    monkeypatch.setattr(
+        AdaptiveLoop, "_generator", lambda self, s: (used.append(self.threads), make(self, s))[1]
+    )
+    fsp.solve_transient(network, **options, checkpoint=path)
+    assert set(used) == {2}
