@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsp.errors import (
     ArgumentError,
+    CheckpointError,
     ExplosionError,
     ExpressionError,
     FSPError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArgumentError",
+    "CheckpointError",
     "Distribution",
     "Event",
     "ExplosionError",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -81,6 +83,17 @@ def info(model: str, as_json: bool) -> None:
 @click.option("--memory-limit", metavar="SIZE", help="Refuse to use more memory, for example 4GiB.")
 @click.option("--method", default="auto", show_default=True, help="How to advance in time.")
 @click.option("--progress/--no-progress", default=None, help="Show progress (default: on a terminal).")
+@click.option(
+    "--checkpoint", metavar="FILE", help="Keep the state of the run here; the same command goes on from it."
+)
+@click.option(
+    "--checkpoint-every",
+    type=click.FloatRange(min=0.0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two checkpoints; 0: after each step.",
+)
 def transient(
     model: str,
     times: str,
@@ -97,6 +110,8 @@ def transient(
     memory_limit: str | None,
     method: str,
     progress: bool | None,
+    checkpoint: str | None,
+    checkpoint_every: float,
 ) -> None:
     """Solve, print, and write files."""
     # All that can be wrong is found before the work begins.
@@ -106,15 +121,22 @@ def transient(
     options["save"] = save
     options["max_states"] = max_states
     options["memory_limit"] = None if memory_limit is None else parse_memory(memory_limit)
+    if checkpoint is not None:
+        options |= {"checkpoint": checkpoint, "checkpoint_every": checkpoint_every}
     if not 0.0 < tolerance < 1.0:
         message = f"the tolerance must lie between 0 and 1, not {tolerance:g}"
         raise ArgumentError(message)
     if picture is not None:
         check_picture(picture)
         cli_output.check_figure(plot_kind, save, len(wanted))
-    for path in (output, picture):
+    for path in (output, picture, checkpoint):
         if path is not None:
             storage.check_writable(path)
+    if checkpoint is not None and _same_file(checkpoint, model, output, picture):
+        message = (
+            f"the checkpoint {checkpoint!r} needs a file of its own: give another name with --checkpoint"
+        )
+        raise ArgumentError(message)
     network = _load(model)
     names = list(dict.fromkeys(species)) or cli_output.shown_names(network)
     cli_output.check_names(network, names)
@@ -138,6 +160,9 @@ def transient(
         click.echo(cli_output.describe_result(result, model, names))
     if failure is not None:
         raise failure
+    if checkpoint is not None:  # all that was asked for is written
+        sys.stdout.flush()
+        Path(checkpoint).resolve().unlink(missing_ok=True)
 
 
 @commands.command(
@@ -177,7 +202,13 @@ def _load(model: str) -> Any:
 def _solve(network: Any, times: list[float], options: dict[str, Any]) -> Any:
     from fsp.solve import solve_transient
 
-    return solve_transient(network, times, **options)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: click.echo(f"fsp: warning: {message}", err=True)
+        return solve_transient(network, times, **options)
+
+
+def _same_file(path: str, *others: str | None) -> bool:
+    return any(o is not None and os.path.realpath(o) == os.path.realpath(path) for o in others)
 
 
 def _failure(error: SolverError, model: str, names: list[str]) -> dict[str, Any]:
@@ -237,8 +268,8 @@ def _run(words: list[str]) -> int:
         if context_of_error is not None:
             click.echo(f"see '{context_of_error.command_path} --help'", err=True)
         return 2
-    except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted")
+    except (KeyboardInterrupt, click.Abort) as stop:
+        _complain(str(stop) or "interrupted")
         return 130
     except SolverError as error:
         _complain(str(error))

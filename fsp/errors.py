@@ -6,6 +6,7 @@ from typing import Any
 
 __all__ = [
     "ArgumentError",
+    "CheckpointError",
     "ExplosionError",
     "ExpressionError",
     "FSPError",
@@ -25,6 +26,10 @@ class FSPError(Exception):
 
 class ArgumentError(FSPError, ValueError):
     """An argument of a function or an option of a command is out of its range."""
+
+
+class CheckpointError(ArgumentError):
+    """A checkpoint is damaged, is another kind of file, or belongs to another call."""
 
 
 class ModelError(FSPError, ValueError):

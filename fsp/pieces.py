@@ -8,8 +8,8 @@ there on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,11 +25,12 @@ from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
 from fsp.transient.audit import check_balance, check_tolerance
 from fsp.transient.loop import AdaptiveLoop, Snapshot
+from fsp.transient.saved import pack_coordinates, unpack_coordinates
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
 
-__all__ = ["Piece", "PiecewiseRun", "push_forward"]
+__all__ = ["Piece", "PiecewiseRun", "pack_piece", "push_forward", "unpack_piece"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -51,6 +52,8 @@ class Piece:
     network : ReactionNetwork
         With the events that reactions can fire, and initial counts that obey its conservation laws.
     coordinates : Coordinates
+    phase : Phase
+        The phase of time that it is in.
     """
 
     start: float
@@ -58,6 +61,39 @@ class Piece:
     law: InitialLaw | None
     network: ReactionNetwork
     coordinates: Coordinates
+    phase: Phase
+
+
+def pack_piece(piece: Piece) -> dict[str, Any]:
+    """Return a piece as plain data and arrays."""
+    return {
+        "start": piece.start,
+        "stop": piece.stop,
+        "law": _pack_law(piece.law),
+        "phase": list(piece.phase),
+        "parameters": dict(piece.network.parameters),
+        "counts": piece.network.initial_state.tolist(),
+        "coordinates": pack_coordinates(piece.coordinates),
+    }
+
+
+def unpack_piece(packed: Mapping[str, Any], network: ReactionNetwork) -> Piece:
+    """Return the piece of a run of ``network`` that `pack_piece` took apart."""
+    phase = Phase(*packed["phase"])
+    then = network.with_parameters(**packed["parameters"]).in_phase(phase)
+    counts = dict(zip(network.species_names, packed["counts"], strict=True))
+    return Piece(
+        packed["start"], packed["stop"], _unpack_law(packed["law"]), then.with_initial(**counts),
+        unpack_coordinates(packed["coordinates"]), phase,
+    )  # fmt: skip
+
+
+def _pack_law(law: InitialLaw | None) -> dict[str, Any] | None:
+    return None if law is None else {f.name: getattr(law, f.name) for f in fields(law)}
+
+
+def _unpack_law(packed: Mapping[str, Any] | None) -> InitialLaw | None:
+    return None if packed is None else InitialLaw(**packed)
 
 
 def push_forward(p: FloatArray, position: IntArray, size: int) -> tuple[FloatArray, float]:
@@ -114,6 +150,10 @@ class PiecewiseRun:
     ledger : Ledger
     tolerance : float
     extended : bool
+    between : callable, optional
+        Called with this run before each step, when `state` returns all that it depends on.
+    saved : dict, optional
+        Such a state, to go on from instead of beginning anew.
     """
 
     network: ReactionNetwork
@@ -126,9 +166,13 @@ class PiecewiseRun:
     time: float = 0.0
     loop: AdaptiveLoop | None = None
     _between: bool = True
+    _stops: list[float] = field(default_factory=list)
+    _phase: Phase = field(default_factory=lambda: Phase(0.0, False))
     _done: dict[str, float | int] = field(default_factory=dict)
     #: The piece that each snapshot belongs to.
     pieces: list[Piece] = field(default_factory=list)
+    between: Callable[[PiecewiseRun], None] | None = None
+    saved: dict[str, Any] | None = None
 
     def run(self, times: NDArray[np.float64]) -> Iterator[Snapshot]:
         """Yield a snapshot at each time (ascending, >= 0); at the moment of an event, after the event.
@@ -148,23 +192,18 @@ class PiecewiseRun:
                 "rates that depend on time are not supported together with events that reactions can fire"
             )
             raise UnsupportedError(message)
-        self.states, self.p = self.law.states, self.law.probabilities
-        self._exact: InitialLaw | None = self.law if self.law.missing == 0.0 else None
-        self._mass = float(self.p.sum())
         self._constraints = Constraints(self.network, self.bounds)
-        self._map(None, Phase(0.0, False))
-        yield from self._output(0.0)
-        if self._end == 0.0:
-            return
-        phase = Phase(0.0, True)
-        self._map(Phase(0.0, False), phase)
-        moments = [c for c in self._rules.moments if 0.0 < c <= self._end and self._matters(c)]
-        for stop in [*moments, math.inf]:
+        if self.saved is None:
+            yield from self._begin()
+        else:
+            self._restore(self.saved)
+        while self._stops:
+            stop = self._stops[0]
             targets = [t for t in self._outputs if self.time < t < stop]
             if stop <= self._end:
                 targets.append(stop)
             if targets:
-                loop = self._piece(phase, stop)
+                loop = self._piece(self._phase, stop)
                 for snapshot in loop.run(np.array(targets)):
                     self.time = snapshot.time
                     if snapshot.time < stop:
@@ -174,8 +213,55 @@ class PiecewiseRun:
             if stop <= self._end:
                 self._map(_just_before(stop), Phase(stop, False))
                 yield from self._output(stop)
-                phase = Phase(stop, True)
-                self._map(Phase(stop, False), phase)
+                self._phase = Phase(stop, True)
+                self._map(Phase(stop, False), self._phase)
+            self._stops = self._stops[1:]
+
+    def _begin(self) -> Iterator[Snapshot]:
+        """Execute the events at time 0 and yield what is asked for there; then `_stops` are the moments to come."""
+        self.states, self.p = self.law.states, self.law.probabilities
+        self._exact: InitialLaw | None = self.law if self.law.missing == 0.0 else None
+        self._mass = float(self.p.sum())
+        self._stops = []
+        self._map(None, Phase(0.0, False))
+        yield from self._output(0.0)
+        if self._end == 0.0:
+            return
+        self._phase = Phase(0.0, True)
+        self._map(Phase(0.0, False), self._phase)
+        moments = [c for c in self._rules.moments if 0.0 < c <= self._end and self._matters(c)]
+        self._stops = [*moments, math.inf]
+
+    def state(self) -> dict[str, Any]:
+        """Return the state between two steps of a piece: the law that the piece started from, and that of its loop."""
+        assert self.loop is not None
+        return {
+            "time": self.loop.time,
+            "extended": self.extended,
+            "foresee": self.loop.foresee,
+            "loop": self.loop.state(),
+            "start": self._current.start,
+            "phase": list(self._phase),
+            "stops": self._stops,
+            "states": self.states,
+            "p": self.p,
+            "exact": _pack_law(self._exact),
+            "mass": self._mass,
+            "parameters": dict(self.network.parameters),
+            "done": dict(self._done),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Take a state over; the loop of the piece takes its own over when the piece is begun."""
+        self.network = self.network.with_parameters(**state["parameters"])
+        self._rules = self.network.event_rules
+        self.time, self._mass, self._stops = state["start"], state["mass"], list(state["stops"])
+        self._phase, self._exact = Phase(*state["phase"]), _unpack_law(state["exact"])
+        self.states, self.p, self._done = state["states"], state["p"], dict(state["done"])
+
+    def _pass_on(self, _: AdaptiveLoop) -> None:
+        if self.between is not None:
+            self.between(self)
 
     def _matters(self, moment: float) -> bool:
         """Tell whether anything can happen at a moment: where triggers read no counts, only what turns true matters."""
@@ -197,15 +283,19 @@ class PiecewiseRun:
         space = FibreSet.from_states(coordinates, self.states)
         p, error = push_forward(self.p, space.index(self.states), space.n_states)
         self.ledger.book("rounding", 2.0 * error)
-        self._current = Piece(self.time, stop, self._exact, network, coordinates)
+        self._current = Piece(self.time, stop, self._exact, network, coordinates, phase)
         self._between = False
         self.loop = self.make(
             network, space, p, constraints, time=self.time, end=self._end, initial_mass=self._mass
         )
+        self.loop.between = self._pass_on
+        if self.saved is not None:
+            self.loop.saved, self.saved = self.saved["loop"], None
         return self.loop
 
     def _leave(self, loop: AdaptiveLoop) -> None:
         """Take the law at the end of a piece over."""
+        loop.between = None  # which holds this run
         keep = loop.p > 0.0 if loop.p.ndim == 1 else loop.p[0] > 0.0
         self.states, self.p = loop.space.states()[keep], np.ascontiguousarray(loop.p[..., keep])
         self._done = self.statistics
@@ -303,8 +393,9 @@ class PiecewiseRun:
         check_balance(self._mass, q, self.ledger, time)
         check_tolerance(self.ledger, self.tolerance, time)
         law = InitialLaw(self.states, self.p) if self._exact is None else self._exact
-        here = choose_coordinates(self.network.in_phase(Phase(time, True)), law)
-        self.pieces.append(Piece(time, time, self._exact, *here))
+        phase = Phase(time, True)
+        here = choose_coordinates(self.network.in_phase(phase), law)
+        self.pieces.append(Piece(time, time, self._exact, *here, phase))
         yield Snapshot(time, space, q, self.ledger.copy())
 
     def snapshot(self) -> Snapshot:

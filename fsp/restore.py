@@ -29,9 +29,15 @@ __all__ = ["from_dataset"]
 
 
 def from_dataset(
-    dataset: xr.Dataset,
+    dataset: xr.Dataset, observables: Sequence[Mapping[str, Observable]] = ()
 ) -> tuple[NDArray[np.float64], list[Distribution], dict[str, Any], ReactionNetwork | None]:
     """Return times, what was kept of the distributions, the record, and the network.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    observables : sequence of mapping from str to Observable, optional
+        Those at each time, where they differ from the network's: events may have changed parameters.
 
     Raises
     ------
@@ -56,7 +62,11 @@ def from_dataset(
             network = network_from_record(record["network"])
         reader = _Reader(dataset, record, {} if network is None else network.observables)
         times = np.asarray(dataset["time"].values, dtype=np.float64)
-        return times, [reader.law(k, float(time)) for k, time in enumerate(times)], record, network
+        laws = []
+        for k, time in enumerate(times):
+            reader.observables = observables[k] if observables else reader.observables
+            laws.append(reader.law(k, float(time)))
+        return times, laws, record, network
     except (KeyError, IndexError, TypeError, ValueError) as error:  # ArgumentError is a ValueError
         message = f"the result is incomplete or contradicts itself: {error}"
         raise ArgumentError(message) from error

@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fsp.checkpoint import Checkpoint
+from fsp.checkpoint_call import describe_call
 from fsp.distribution import Distribution
-from fsp.errors import ArgumentError, SolverError, ToleranceError, UnsupportedError
+from fsp.errors import (
+    ArgumentError,
+    SolverError,
+    StateSpaceLimitError,
+    ToleranceError,
+    UnsupportedError,
+)
 from fsp.generator.extended import extended_available
 from fsp.initial import InitialLaw, choose_coordinates, first_set, read_initial
 from fsp.ledger import Ledger
@@ -62,6 +70,8 @@ def solve_transient(
     threads: int | None = None,
     progress: bool | None = None,
     save: str = "distributions",
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
 ) -> TransientResult:
     """Solve the chemical master equation up to given times, with a proven bound on the error.
 
@@ -105,6 +115,12 @@ def solve_transient(
     save : str
         What to keep for each time: ``"distributions"``, or only ``"marginals"`` (with moments) or ``"moments"``; then
         the memory of each distribution is released before the next one is computed.
+    checkpoint : path, optional
+        A file that holds the state of the run from time to time. If the run is killed, the same call goes on from there
+        and ends with the same result, bit by bit. Ctrl-C writes a checkpoint before it stops the run. The file is
+        kept when the run is finished; then the same call returns the result at once.
+    checkpoint_every : float
+        Seconds between two checkpoints; 0 for one after each step.
 
     Returns
     -------
@@ -124,6 +140,8 @@ def solve_transient(
     UnsupportedError
         If a propensity mixes time and counts in a way that is no sum of products, if a network has events and rates
         that depend on time, or if what events do depends on their order and the order is undefined.
+    CheckpointError
+        If the checkpoint is damaged, or belongs to another call; it says what differs.
 
     Notes
     -----
@@ -153,6 +171,8 @@ def solve_transient(
         _check_number("memory_limit", memory_limit, 0.0, float("inf"))
     _check_count("threads", threads)
     check_kind(save)
+    if checkpoint_every != 0.0:
+        _check_number("checkpoint_every", checkpoint_every, 0.0, float("inf"))
     name = _choose_method(network, method)
     if precision not in ("auto", "double", "extended"):
         message = f"precision must be 'auto', 'double' or 'extended', not {precision!r}"
@@ -174,7 +194,28 @@ def solve_transient(
     line = Progress(float(when[-1]), progress)
     planned = _LazyMoments(network_then, when, law, coordinates)
     by_piece = _PieceMoments(when, planned.support())
+
+    def known(snapshot: Snapshot, piece: Piece | None, moments: _LazyMoments, index: int) -> Distribution:
+        if piece is None:
+            parts: _Known = (network.observables, _MomentsAt(moments, index), moments.support())
+        else:
+            parts = by_piece.known(piece, snapshot.time)
+        return _distribution(snapshot, law, name != TIMED, *parts)
+
+    keeper, resumed = None, None
     finished: list[Distribution] = []
+    pieces: list[Piece] = []
+    if checkpoint is not None:
+        call = describe_call(
+            network, law, constraints, when, tolerance=float(tolerance), method="auto" if method == "auto" else name,
+            max_states=max_states, precision=precision, threads=threads, save=save,
+        )  # fmt: skip
+        keeper = Checkpoint(checkpoint, checkpoint_every, call, save, network)
+        resumed = keeper.state
+        threads = keeper.threads(threads)
+        finished, pieces = keeper.finished(lambda s, piece, i: known(s, piece, planned, i))
+        if keeper.end is not None:
+            return keeper.result(finished)
 
     def adaptive_loop(
         network: ReactionNetwork, space: FibreSet, p: NDArray[np.float64], constraints: Constraints, ledger: Ledger,
@@ -183,6 +224,7 @@ def solve_transient(
         fixed = constraints.is_box()
         # Measured peaks: three vectors on a fixed set, and about seven while a set grows.
         bytes_per_state = TIMED_BYTES if name == TIMED else FIXED_BYTES if fixed else MOVING_BYTES
+        bytes_per_state += 8 if checkpoint is not None else 0
         limits = Limits(max_states, int(memory_limit or _default_memory()), bytes_per_state=bytes_per_state)
         stepper = find_stepper(TIMED).load() if name == TIMED else safe
         return (TimedLoop if name == TIMED else AdaptiveLoop)(
@@ -193,22 +235,26 @@ def solve_transient(
     def attempt(extended: bool, foresee: bool) -> AdaptiveLoop | PiecewiseRun:
         ledger = Ledger()
         ledger.book("initial", law.missing)
+        loop: AdaptiveLoop | PiecewiseRun
         if network.events:
             make = functools.partial(adaptive_loop, ledger=ledger, extended=extended, foresee=foresee)
-            return PiecewiseRun(network, law, bounds, make, ledger, float(tolerance), extended)
-        return adaptive_loop(network_then, space, p.copy(), constraints, ledger, extended, foresee)
+            loop = PiecewiseRun(network, law, bounds, make, ledger, float(tolerance), extended)
+        else:
+            loop = adaptive_loop(network_then, space, p.copy(), constraints, ledger, extended, foresee)
+        if keeper is not None:
+            loop.between = functools.partial(keeper.observe, finished)
+        return loop
 
     def finish(
         loop: AdaptiveLoop | PiecewiseRun, snapshot: Snapshot, moments: _LazyMoments, index: int
     ) -> None:
-        known: _Known = (network.observables, _MomentsAt(moments, index), moments.support())
-        if isinstance(loop, PiecewiseRun):
-            known = by_piece.known(loop.pieces[-1], snapshot.time)
-        finished.append(condense(_distribution(snapshot, law, name != TIMED, *known), save))
+        piece = loop.pieces[-1] if isinstance(loop, PiecewiseRun) else None
+        finished.append(condense(known(snapshot, piece, moments, index), save))
 
     def result(loop: AdaptiveLoop | PiecewiseRun, status: str) -> TransientResult:
         ledger = finished[-1].ledger if finished else None
-        statistics = dict(loop.statistics, seconds=clock.perf_counter() - started)
+        seconds = clock.perf_counter() - started if keeper is None else keeper.elapsed()
+        statistics = dict(loop.statistics, seconds=seconds)
         used = (
             TIMED
             if name == TIMED
@@ -222,23 +268,39 @@ def solve_transient(
         )  # fmt: skip
 
     def run(loop: AdaptiveLoop | PiecewiseRun) -> None:
-        finished.clear()
         for snapshot in loop.run(when):
             finish(loop, snapshot, planned, len(finished))
             del snapshot  # not held while the next one is computed
 
     auto = precision == "auto" and extended_available() and name != TIMED
-    loop = attempt(precision == "extended", auto)
+    if resumed is None:
+        loop = attempt(precision == "extended", auto)
+    else:
+        loop = attempt(resumed["extended"], resumed["foresee"])
+        loop.saved = resumed
+        if isinstance(loop, PiecewiseRun):
+            loop.pieces += pieces
+    del resumed
     try:
         try:
             run(loop)
         except ToleranceError as error:
             blame_rounding = loop.ledger.entries["rounding"] > 0.1 * tolerance
-            if not (auto and (isinstance(error, RoundingError) or blame_rounding)):
+            if loop.extended or not (auto and (isinstance(error, RoundingError) or blame_rounding)):
                 raise
+            finished.clear()
             loop = attempt(extended=True, foresee=False)
             run(loop)
+        found = result(loop, "finished")
+        if keeper is not None:
+            keeper.complete(found, loop)
+    except KeyboardInterrupt as stop:
+        if keeper is None:
+            raise
+        raise keeper.interrupt() from stop
     except SolverError as error:
+        if keeper is not None and isinstance(error, StateSpaceLimitError):
+            keeper.write()  # with a larger memory_limit the same call goes on from here
         with suppress(
             SolverError, AttributeError
         ):  # a run that stopped before its first step has nothing to show
@@ -249,11 +311,13 @@ def solve_transient(
         error.result = result(loop, f"stopped: {error}")
         raise
     except MemoryError as error:
+        if keeper is not None:
+            keeper.write()
         message = f"out of memory at time {loop.time:g} with {loop.space.n_states:,} states; set memory_limit= or bounds="
         raise SolverError(message, result(loop, "stopped: out of memory")) from error
     finally:
         line.close()
-    return result(loop, "finished")
+    return found
 
 
 def _choose_method(network: ReactionNetwork, method: str) -> str:

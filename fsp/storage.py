@@ -20,7 +20,17 @@ from fsp.errors import ArgumentError, StorageError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["check_writable", "read_dataset", "replace_text", "replacing", "write_dataset"]
+__all__ = [
+    "check_seal",
+    "check_writable",
+    "dataset_from_image",
+    "dataset_image",
+    "read_dataset",
+    "replace_text",
+    "replacing",
+    "seal",
+    "write_dataset",
+]
 
 #: The seal: this mark, the SHA-256 of all bytes before the mark in hexadecimal digits, and a line feed.
 _MARK = b"\nfsp-sha256:"
@@ -68,7 +78,7 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], prefix: str = ".fsp-") -> Iterator[Path]:
     """Yield the path of a temporary file that takes the place of ``path`` when all went well.
 
     The temporary file lies in the same folder, is flushed to the disk, and is renamed over ``path`` in one
@@ -92,7 +102,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = check_writable(path)
     try:
         # A short name of its own: that of the target may be as long as the system allows.
-        handle, name = tempfile.mkstemp(prefix=".fsp-", suffix=target.suffix[:16], dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=target.suffix[:16], dir=target.parent)
     except OSError as error:
         raise _failure(target, error) from error
     os.close(handle)
@@ -139,15 +149,18 @@ def _failure(path: str | os.PathLike[str], error: OSError) -> StorageError:
     return StorageError(message, error.errno)
 
 
-def write_dataset(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
-    """Write a Dataset as a sealed NetCDF-4 file, completely or not at all; large variables are compressed.
+def seal(digest: str) -> bytes:
+    """Return what stands behind the last byte of a file whose SHA-256 is ``digest``, in hexadecimal digits."""
+    return _MARK + digest.encode() + b"\n"
+
+
+def dataset_image(dataset: xr.Dataset) -> memoryview:
+    """Return the bytes of a Dataset as a NetCDF-4 file; large variables are compressed.
 
     Raises
     ------
-    ArgumentError
-        When there is no place to write to.
-    StorageError
-        When writing fails, for example on a full disk; no partial file is left.
+    ValueError, TypeError, RuntimeError, OSError
+        When it cannot be expressed as NetCDF-4.
     """
     options: dict[str, dict[str, object]] = {}
     for name, variable in dataset.variables.items():
@@ -161,17 +174,37 @@ def write_dataset(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
 
     # Made in memory: where a disk fills up under it, the HDF5 library can bring the whole process down.
     buffer = io.BytesIO()
+    with h5netcdf.File(buffer, "w") as file:
+        dataset.dump_to_store(H5NetCDFStore(file), encoding=options)
+    return buffer.getbuffer()
+
+
+def dataset_from_image(image: io.BytesIO | Path) -> xr.Dataset:
+    """Return the Dataset of a NetCDF-4 file whose bytes are known to be undamaged."""
+    import xarray
+
+    # Nothing is decoded: numbers are bits here, and times are numbers.
+    return xarray.load_dataset(image, engine="h5netcdf", decode_times=False, mask_and_scale=False)
+
+
+def write_dataset(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
+    """Write a Dataset as a sealed NetCDF-4 file, completely or not at all; large variables are compressed.
+
+    Raises
+    ------
+    ArgumentError
+        When there is no place to write to.
+    StorageError
+        When writing fails, for example on a full disk; no partial file is left.
+    """
     try:
-        with h5netcdf.File(buffer, "w") as file:
-            dataset.dump_to_store(H5NetCDFStore(file), encoding=options)
+        image = dataset_image(dataset)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         message = f"writing {os.fspath(path)!r} failed: it cannot be expressed as NetCDF-4: {error}"
         raise StorageError(message) from error
-    image = buffer.getbuffer()
-    seal = _MARK + hashlib.sha256(image).hexdigest().encode() + b"\n"
     with replacing(path) as temporary, temporary.open("wb") as target:
         target.write(image)
-        target.write(seal)
+        target.write(seal(hashlib.sha256(image).hexdigest()))
 
 
 def read_dataset(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -184,8 +217,6 @@ def read_dataset(path: str | os.PathLike[str]) -> xr.Dataset:
     StorageError
         When the system refuses to read it.
     """
-    import xarray
-
     source = Path(path)
     try:
         if source.is_dir():
@@ -194,9 +225,8 @@ def read_dataset(path: str | os.PathLike[str]) -> xr.Dataset:
         if not source.is_file():
             message = f"there is no file {str(path)!r}"
             raise ArgumentError(message)
-        _check_seal(source)
-        # Nothing is decoded: numbers are bits here, and times are numbers.
-        return xarray.load_dataset(source, engine="h5netcdf", decode_times=False, mask_and_scale=False)
+        check_seal(source, _HDF5, "a NetCDF-4 file", "a result")
+        return dataset_from_image(source)
     except OSError as error:
         message = f"reading {str(path)!r} failed: {os.strerror(error.errno) if error.errno else error}"
         raise StorageError(message, error.errno) from error
@@ -207,20 +237,33 @@ def read_dataset(path: str | os.PathLike[str]) -> xr.Dataset:
         raise ArgumentError(message) from error
 
 
-def _check_seal(path: Path) -> None:
-    """Refuse a file that is not one of ours, complete and undamaged."""
+def check_seal(path: Path, head: bytes, format_name: str, what: str) -> None:
+    """Refuse a file that is not one of ours, complete and undamaged.
+
+    Parameters
+    ----------
+    path : Path
+    head : bytes
+        How it has to begin.
+    format_name, what : str
+        What to call the format and the contents in errors.
+
+    Raises
+    ------
+    ArgumentError
+        When it begins otherwise, has no seal, or the seal does not fit.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(len(_HDF5))
-        if head != _HDF5:
-            what = "it is empty" if not size else "it does not begin like one"
-            message = f"{str(path)!r} cannot be read as a NetCDF-4 file: {what}"
+        if file.read(len(head)) != head:
+            why = "it is empty" if not size else "it does not begin like one"
+            message = f"{str(path)!r} cannot be read as {format_name}: {why}"
             raise ArgumentError(message)
         file.seek(max(0, size - _SEAL))
-        seal = file.read()
-        if not (seal.startswith(_MARK) and len(seal) == _SEAL):
+        found = file.read()
+        if not (found.startswith(_MARK) and len(found) == _SEAL):
             message = (
-                f"{str(path)!r} has no checksum at its end: it is not a result that this package wrote, or it was "
+                f"{str(path)!r} has no checksum at its end: it is not {what} that this package wrote, or it was "
                 "cut off or changed afterwards"
             )
             raise ArgumentError(message)
@@ -233,6 +276,6 @@ def _check_seal(path: Path) -> None:
                 break
             digest.update(block)
             left -= len(block)
-    if seal != _MARK + digest.hexdigest().encode() + b"\n":
+    if found != seal(digest.hexdigest()):
         message = f"{str(path)!r} is damaged: its checksum does not fit its contents; restore it from a copy"
         raise ArgumentError(message)

@@ -72,6 +72,7 @@ class FibreGenerator:
         tables.cover(*space.box())
         self.reactions = tables.reactions
         self.tables = tables.tables
+        self.table_box = (tables.low, tables.high)  # of these; the object may be extended later
         self._lists = (tables.const, tables.factor_pointer, tables.factor_base, tables.factor_stride,
                        tables.along_base, tables.along_stride)  # fmt: skip
         fibres = (space.prefix, space.first, space.length, space.offset)

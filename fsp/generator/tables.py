@@ -116,6 +116,11 @@ class FactorTables:
         self._build()
         return True
 
+    def place(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> None:
+        """Make the tables reach exactly from ``low`` to ``high`` (exclusive) on each axis."""
+        self.low, self.high = low, high
+        self._build()
+
     def _build(self) -> None:
         coordinates = self.coordinates
         n_prefix = coordinates.n_axes - 1

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from fsp.transient.audit import check_balance, check_tolerance, leaks_by_boundar
 from fsp.transient.limits import Limits, Workload
 from fsp.transient.planning import MOST_JUMPS, SHARE_LEAKED, SHARE_PRUNED, Planner, Step
 from fsp.transient.protocol import Progress, Stepper
+from fsp.transient.saved import loop_state, restore_loop
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -92,7 +93,19 @@ class AdaptiveLoop:
         Until when the tolerance has to last; by default the last output time.
     initial_mass : float, optional
         What the ledger started from, if it holds losses already.
+    between : callable, optional
+        Called with this loop before each step, when `state` returns all that the run depends on.
+    saved : dict, optional
+        Such a state, to go on from instead of beginning anew.
     """
+
+    #: What else a run depends on between two steps; see `fsp.transient.saved`.
+    OWN: ClassVar[tuple[str, ...]] = (
+        "_end", "_initial_mass", "_headroom", "_longest", "_decay", "_next_test", "_checked_size", "_first_rate",
+        "_yielded",
+    )  # fmt: skip
+    #: What a subclass makes anew when it begins or goes on.
+    MADE: ClassVar[tuple[str, ...]] = ()
 
     network: ReactionNetwork
     space: FibreSet
@@ -112,6 +125,8 @@ class AdaptiveLoop:
     time: float = 0.0
     end: float | None = None
     initial_mass: float | None = None
+    between: Callable[[AdaptiveLoop], None] | None = None
+    saved: dict[str, Any] | None = None
 
     def run(self, times: NDArray[np.float64]) -> Iterator[Snapshot]:
         """Yield a snapshot at each time (ascending, >= 0).
@@ -121,11 +136,24 @@ class AdaptiveLoop:
         SolverError
             If a limit is reached, the tolerance cannot be met, or the network seems to explode.
         """
+        if self.saved is None:
+            self._begin(times)
+        else:
+            self._restore(self.saved)
+            self.saved = None
+        for target in times[self._yielded :]:
+            self._advance_to(float(target))
+            check_tolerance(self.ledger, self.tolerance, self.time)
+            self._yielded += 1
+            yield self.snapshot()  # without a name here, which would keep it alive
+
+    def _begin(self, times: NDArray[np.float64]) -> None:
         self.statistics.update(
             products=0, steps=0, signed_steps=0, growths=0, restarts=0, states_peak=0, states_final=0
         )
         self._end = float(times[-1]) if self.end is None else self.end
         self._initial_mass = float(self.p.sum()) if self.initial_mass is None else self.initial_mass
+        self._yielded = 0
         self.ledger.book("rounding", 2.0**-50)
         self._planner = self._make_planner()
         self._headroom = GROWING_HEADROOM
@@ -134,10 +162,17 @@ class AdaptiveLoop:
         self._next_test = 4
         self._checked_size = 0
         self._prepare()
-        for target in times:
-            self._advance_to(float(target))
-            check_tolerance(self.ledger, self.tolerance, self.time)
-            yield self.snapshot()  # without a name here, which would keep it alive
+
+    def state(self) -> dict[str, Any]:
+        """Return the state between two steps."""
+        return loop_state(self)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        restore_loop(self, state)
+
+    def _table_parts(self) -> list[tuple[FactorTables, FibreGenerator | None]]:
+        """Return all tables, and what was made from them if it keeps a copy."""
+        return [(self.tables, getattr(self, "generator", None))]
 
     def _make_planner(self) -> Planner:
         return Planner(self.stepper, self.signed, self.tolerance, self._end, self.fixed)
@@ -230,7 +265,11 @@ class AdaptiveLoop:
     # -- time ----------------------------------------------------------------------------------------------
 
     def _advance_to(self, target: float) -> None:
-        while self.time < target and not self._absorbed(target) and not self._settled(target):
+        while self.time < target:
+            if self.between is not None:
+                self.between(self)
+            if self._absorbed(target) or self._settled(target):
+                return
             self._step(target)
             self._report(self.time)
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsp.errors import ToleranceError
+from fsp.generator.fibre_generator import FibreGenerator
 from fsp.generator.growth import grow_outflow
 from fsp.generator.tables import FactorTables
 from fsp.ledger import Ledger
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
 from fsp.timed.modulated import ModulatedGenerator, ModulatedTables, TimedNetwork
+from fsp.timed.polynomials import RatePolynomial
 from fsp.timed.rates import Window
 from fsp.transient.audit import leaks_by_boundary
 from fsp.transient.inhomogeneous import LEAST_JUMPS, InhomogeneousUniformisation
@@ -67,6 +69,9 @@ class _TimedPlanner(Planner):
 class TimedLoop(AdaptiveLoop):
     """One run of the transient solver for a network whose rates depend on time; see `AdaptiveLoop`."""
 
+    OWN: ClassVar[tuple[str, ...]] = (*AdaptiveLoop.OWN, "_span", "_seen")
+    MADE: ClassVar[tuple[str, ...]] = ("timed", "_breaks")
+
     def run(self, times: NDArray[np.float64]) -> Iterator[Snapshot]:
         """Yield a snapshot at each time (ascending, >= 0)."""
         self.timed = TimedNetwork(self.network)
@@ -79,6 +84,24 @@ class TimedLoop(AdaptiveLoop):
         yield from super().run(times)
 
     # -- what the loop asks of tables, generator and stepper -----------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return the state between two steps, with the polynomials of the last one."""
+        window = self._tables.window
+        return {**super().state(), "window": asdict(window)}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        super()._restore(state)
+        kept = dict(state["window"])
+        polynomials = tuple(
+            RatePolynomial(**{**p, "coefficients": tuple(p["coefficients"])}) for p in kept.pop("polynomials")
+        )
+        self._tables.window = Window(polynomials=polynomials, **kept)
+
+    def _table_parts(self) -> list[tuple[FactorTables, FibreGenerator | None]]:
+        tables, generator = self._tables, getattr(self, "generator", None)
+        made = [None] * len(tables.parts) if generator is None else generator.parts
+        return [(tables, None), *((t, g) for t, g in zip(tables.parts, made, strict=True) if t is not None)]
 
     def _make_planner(self) -> Planner:
         return _TimedPlanner(self.stepper, None, self.tolerance, self._end, self.fixed, loop=self)
