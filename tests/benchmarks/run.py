@@ -3,7 +3,7 @@
     python tests/benchmarks/run.py --markdown              # everything, in the form of the page
     python tests/benchmarks/run.py --only product --write  # one section, written into the page
 
-Sections: product, solve, timed, memory, startup. Nothing else should run on the machine meanwhile.
+Sections: product, solve, collection, timed, memory, startup. Nothing else should run on the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import re
 import sys
 
+import collection
 import memory
 import product
 import solve
@@ -24,6 +25,7 @@ SECTIONS = {
     "machine": lambda options: machine(),
     "product": product.section,
     "solve": solve.section,
+    "collection": collection.section,
     "timed": timed.section,
     "memory": memory.section,
     "startup": startup.section,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fsp import solve_transient
 from fsp.model.loader import load_model
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "benchmarks"
@@ -70,3 +71,26 @@ def test_propensities(name):
     assert len(marked) == (3 if name == "triple_repressor" else 0)
     if time is None:
         assert net.check() == []
+
+
+FIRST_TIMES = {
+    "goutsias": (100.0, 1e-6),
+    "hog1p": (60.0, 1e-4),
+    "michaelis_menten": (70.0, 1e-6),
+    "repressilator": (10.0, 1e-6),
+    "schloegl": (1.0, 1e-6),
+    "toggle2": (30.0, 1e-6),
+    "toggle_hill": (1.0, 1e-6),
+    "toggle_stiff": (30.0, 1e-6),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIRST_TIMES)
+def test_to_the_first_output_time(name):
+    """All transient models but one, which takes minutes: tests/benchmarks/timed.py solves it."""
+    until, tolerance = FIRST_TIMES[name]
+    law = solve_transient(load_model(FOLDER / f"{name}.ant"), [until], tolerance=tolerance).final
+    assert law.certified
+    assert law.error_bound <= tolerance
+    assert 1.0 - law.error_bound <= law.probabilities.sum() <= 1.0 + law.error_bound
