@@ -266,11 +266,15 @@ class FibreGenerator:
         """
         if not residence.any():
             return np.zeros(self.boundary.reaction.size)
-        if residence.size != self.n_states:
-            everywhere = np.zeros(self.n_states)
-            everywhere[self.boundary.positions] = residence
-            residence = everywhere
-        return self.segment_outflow(residence)
+        return self.segment_outflow(self.on_boundary(residence))
+
+    def on_boundary(self, values: FloatArray) -> FloatArray:
+        """Return a vector that has these entries at the boundary states, as `boundary_vector` orders them, and zeros."""
+        if values.size == self.n_states:
+            return values
+        everywhere = np.zeros(self.n_states)
+        everywhere[self.boundary.positions] = values
+        return everywhere
 
     def leaks(self, residence: FloatArray) -> FloatArray:
         """Return what each reaction of the network took out of the set; see `segment_leaks`."""

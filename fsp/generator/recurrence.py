@@ -19,7 +19,7 @@ __all__ = ["chebyshev_series", "clip", "combine", "norms"]
 #: the blocks of the assembled product.
 _PIECE = 16384
 
-# Sums of magnitudes may be added up in any order: their error is at most n u, which the callers allow for.
+# Sums of magnitudes may be added up in any order: their relative error is at most n u, which the stepper allows for.
 _SUMS = {"contract", "nsz", "reassoc"}
 
 

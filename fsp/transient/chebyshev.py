@@ -82,7 +82,7 @@ class Chebyshev:
         if not self._done:
             self._run()
             self._done = True
-        if not self.missing <= self.budget:
+        if not (self.missing <= self.budget and math.isfinite(self.missing)):
             return Progress.REFUSED
         if self.leaked > allowance * self.duration and not self._told:
             self._told = True
@@ -91,8 +91,8 @@ class Chebyshev:
 
     @property
     def current(self) -> FloatArray:
-        """The vector at the end of the step, lowered."""
-        return self._v
+        """The time spent in the boundary states over the duration: what leaked early is not seen at the end."""
+        return self.operator.on_boundary(self.residence / max(self.duration, 1e-300))
 
     def vectors(self) -> list[FloatArray]:
         """Return nothing: a larger set needs a new step."""
@@ -112,16 +112,20 @@ class Chebyshev:
     # -- the series ----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        if self.jumps < _NOTHING:
-            self.missing = 4.0 * self.jumps  # no more than what leaves the states, and what enters them
+        if self.jumps < _NOTHING:  # no more than this leaves the states, and enters them
+            self._v *= 1.0 - 2.0 * self.jumps
+            self.missing = 8.0 * self.jumps
+            self.rounding = 4.0 * self.operator.vector_error
             return
         operator, p, beta = self.operator, self._v, self.beta
         ones, image = np.ones_like(p), np.empty_like(p)
         count, _, _ = operator.norms(ones)
         operator.product(ones, image, 0.0, 1.0)
-        row_sum = max(operator.norms(image)[2], 0.0) + operator.product_error / beta
+        row_sum = max(operator.norms(image)[2], 0.0)
+        # Rounding: of the sum of a row, whose magnitudes are at most the row sum and twice the exit rate, and of rates.
+        row_sum += (operator.signed_terms + 4.0) * _U * (row_sum + 2.0 / beta) + operator.product_error / beta
         wanted = 0.5 * self.budget / (count + 2.0)
-        self.weights = chebyshev_weights(self.jumps, max(wanted / _GROWTH, 1e-280))
+        self.weights = chebyshev_weights(self.jumps, min(max(wanted / _GROWTH, 1e-280), 1e-3))
         value, integral = self.weights.value, self.weights.integral
         lengths, magnitudes = np.zeros(value.size), np.zeros(value.size)
         lengths[0], magnitudes[0], _ = operator.norms(p)
@@ -185,12 +189,14 @@ class Chebyshev:
         """Bound the error of the series up to degree ``k``, and lower the result by the bound."""
         value, integral, relative = self.weights
         per_row = 4.0 + 2.0 * row_sum * self.beta  # magnitudes in a row of 2 B
-        growth = math.exp(min(row_sum * self.duration, 700.0))
+        exponent = row_sum * self.duration
+        growth = math.exp(exponent) if exponent < 700.0 else math.inf
         # How much a rounding error in the k-th product is felt: int a_k(L s) exp(rho (h - s)) L ds, by the integral, or by
         # the Laplace transform of a_k, r^k / sqrt(q (2 + q)) with q = rho/L, which falls fast with k.
         q = row_sum * self.beta
         root = math.sqrt(q * (2.0 + q))
-        felt = np.minimum(integral[: k + 1], (1.0 + q - root) ** np.arange(k + 1) / root)
+        laplace = np.maximum((1.0 + q - root) ** np.arange(k + 1) / root, 1e-300)
+        felt = np.minimum(integral[: k + 1], laplace)
         fresh = per_column * lengths[: k + 1]
         fresh[1:] += _U * lengths[:k]
         sideways = 0.5 * per_row * per_column * magnitudes[: k + 1]
@@ -200,13 +206,13 @@ class Chebyshev:
         summing = relative + (k + 4.0) * _U  # of adding the terms up
         eta = min(column, row) + summing * float(value[: k + 1] @ magnitudes[: k + 1])
         column += summing * float(value[: k + 1] @ lengths[: k + 1])
-        slack = 1.0 + 1e-9
+        slack = 1.0 + 1e-9 + 4.0 * count * _U  # sums over all states are rounded, too
         if not (count + 2.0) * 1e-3 * eta <= self.budget:  # hopeless: do not touch the vector
             self.missing = math.inf
             return
         lost = self.operator.clip(total, eta * slack + 1e-290)
-        # Rounding of the residence: rates of outflow are at most 1/beta, and a term is felt for 2 beta J_k.
-        escaped = 2.0 * summing * float(integral[: k + 1] @ lengths[: k + 1])
+        # Rounding of the residence and of the J_k: rates of outflow are at most 1/beta, a term is felt for 2 beta J_k.
+        escaped = 4.0 * summing * float(integral[: k + 1] @ lengths[: k + 1])
         self.missing = (2.0 * column + escaped + lost) * slack + 1e-29
         # Propensities are relative errors of rates, as in uniformisation: one for each jump. More jumps than these
         # have a probability below 1e-30.

@@ -339,7 +339,8 @@ class AdaptiveLoop:
             stepper.pulse = functools.partial(self._pulse, stepper, step.duration)
             stepper.headroom = 1.0 if self.fixed else self._headroom
             exact = np.longdouble(step.until) - np.longdouble(self.time)
-            stepper.begin(generator, self.p if self.fixed else self.p.copy(), exact, step.budget)
+            keep = not self.fixed or step.signed  # a step may have to be begun anew
+            stepper.begin(generator, self.p.copy() if keep else self.p, exact, step.budget)
             leaks: dict[str, float] = {}
             blocked = 0.0
             while True:

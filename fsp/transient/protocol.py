@@ -75,6 +75,10 @@ class Operator(Protocol):
         """Set ``x = max(x - eta, 0)``, rounded down, and return the 1-norm of the change."""
         ...
 
+    def on_boundary(self, values: FloatArray) -> FloatArray:
+        """Return a vector that has these entries at the (local) boundary states, and is zero elsewhere."""
+        ...
+
     def boundary_vector(self) -> FloatArray:
         """Return zeros, one for each (local) boundary state."""
         ...

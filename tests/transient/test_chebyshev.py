@@ -218,3 +218,31 @@ def test_random_networks_against_dense_exponentials():
 
     run()
     assert len(made) > 30
+
+
+@pytest.mark.parametrize(
+    ("species", "reactions", "until", "tolerance"),
+    [
+        ({"X": 0}, ["0 -> X @ 100", "X -> 0 @ 1"], 300.0, 1e-2),
+        ({"X": 0, "Y": 12}, ["Y -> X @ 10", "0 -> Y @ 0.01", "X -> 0 @ 0.001"], 20.0, 1e-5),
+        ({"X": 0, "Y": 0}, ["0 -> X @ 5", "X -> 0 @ 1", "X -> Y @ 0.1", "Y -> 0 @ 1"], 300.0, 1e-2),
+    ],
+)
+def test_what_leaks_early_in_a_step_makes_the_set_grow(species, reactions, until, tolerance):
+    """At the end of such a step nothing is left at the boundary, and a set that grew from there would stay as it is."""
+    network = fsp.ReactionNetwork(species, reactions)
+    best = fsp.solve_transient(network, [until], tolerance=1e-8, method="uniformisation").final
+    found = fsp.solve_transient(network, [until], tolerance=tolerance).final
+    assert found.error_bound <= tolerance
+    assert difference(table(best), table(found)) <= found.error_bound + best.error_bound
+
+
+def test_a_step_of_hardly_any_jumps_is_a_lower_bound():
+    generator, p = settled(0.5)
+    signed = Chebyshev()
+    signed.begin(generator, p.copy(), 1e-15, 1e-6)
+    assert signed.jumps < 1e-12
+    assert signed.advance(np.inf) is Progress.DONE
+    found = signed.finish()
+    assert (found <= p * (1.0 - signed.jumps)).all()
+    assert np.abs(found - p).sum() <= signed.missing

@@ -124,6 +124,11 @@ class Part:
         flow = float(here @ self._leaving[self.boundary].sum(axis=1))
         return self.exchange.reduce(self.rank, flow, sum), here
 
+    def on_boundary(self, values: Any) -> Any:
+        everywhere = np.zeros(self.n_states)
+        everywhere[self.boundary] = values
+        return everywhere
+
     def boundary_vector(self) -> Any:
         return np.zeros(self.boundary.size)
 
