@@ -460,7 +460,7 @@ class ReactionNetwork:
             and self.species_names == other.species_names
             and dict(self.parameters) == dict(other.parameters)
             and self.reactions == other.reactions
-            and self.events == other.events
+            and [e.form(self._counts) for e in self.events] == [e.form(self._counts) for e in other.events]
             and self._phase == other._phase
             and dict(self.observables) == dict(other.observables)
         )
