@@ -292,7 +292,7 @@ class ReactionNetwork:
     def to_sbml(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return the network as SBML (level 3 version 2), and write it to a file if a path is given.
 
-        `fsp.load_model` reads the same network from it (``==``).
+        `fsp.load_model` reads the same network from it (``==``), events included.
 
         Raises
         ------
