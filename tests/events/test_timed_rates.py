@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,15 @@ def test_parameters_that_events_change(tolerance: float, bounds: Any) -> None:
         assert mean in law.mean_bounds("X")
         assert mean + mean**2 in law.moment_bounds("X", 2)
     assert result.ledger.entries["rates"] > 0.0
+
+
+def test_results_are_kept(tmp_path: Path) -> None:
+    result = fsp.solve_transient(PULSE, [0.5, 3.0], tolerance=1e-6)
+    result.save(tmp_path / "pulse.nc")
+    other = fsp.load_result(tmp_path / "pulse.nc")
+    assert other.network == PULSE
+    assert [law.error_bound for law in other] == [law.error_bound for law in result]
+    np.testing.assert_array_equal(other.final.probabilities, result.final.probabilities)
 
 
 def test_control_another_moment_is_noticed() -> None:
