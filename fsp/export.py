@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from fsp.chain_files import FORMATS, Chain, write_chain
 from fsp.errors import ArgumentError, UnsupportedError
 from fsp.generator import FactorTables, FibreGenerator
 from fsp.generator.growth import closure
+from fsp.generator.select import make_generator
 from fsp.initial import InitialLaw, choose_coordinates, first_set, read_initial
 from fsp.ledger import Ledger
 from fsp.solve import MOVING_BYTES, _default_memory
@@ -91,7 +92,8 @@ def export_chain(
     Parameters
     ----------
     network : ReactionNetwork
-        Rates must not depend on time.
+        Rates must not depend on time, and triggers of events must be functions of counts alone. A transition that fires
+        an event leads to where the event leads.
     path : str or path-like
         What the file names begin with; the format adds its endings.
     format : str
@@ -118,7 +120,7 @@ def export_chain(
     ArgumentError
         If the arguments do not make a finite set, or a label is not a name.
     UnsupportedError
-        If a rate depends on time, or the network has events.
+        If a rate depends on time, or the trigger of an event reads time or no counts.
     StateSpaceLimitError, ToleranceError
         If the set would be too large.
     OSError
@@ -141,8 +143,8 @@ def export_chain(
     for ending in FORMATS[format]:
         check_writable(stem.with_name(stem.name + ending))
     conditions = _read_labels(network, labels or {})
-    law = read_initial(network, initial)
-    if format == "storm" and len(law.states) > 1:
+    law = _after_events(network, read_initial(network, initial))
+    if format == "storm" and len(np.unique(law.states, axis=0)) > 1:
         message = 'Storm starts in one state: give one state as initial=, or write format="prism"'
         raise ArgumentError(message)
     loss = None
@@ -170,10 +172,25 @@ def _refuse(network: ReactionNetwork) -> None:
         names = [r.name for r in network.reactions if r.propensity.depends_on_time]
         message = f"the propensity of {', '.join(names)} depends on time: model checkers read chains with constant rates"
         raise UnsupportedError(message)
-    for event in getattr(network, "events", None) or ():
-        name = getattr(event, "name", event)
-        message = f"the event '{name}' cannot be part of a chain for model checkers: leave it out"
-        raise UnsupportedError(message)
+    if not network.events:
+        return
+    rules = network.event_rules
+    for event, clocks, counts in zip(rules.events, rules.clocks, rules.by_counts, strict=True):
+        if clocks or not counts:
+            why = "its trigger reads time" if clocks else "its trigger reads no counts"
+            message = (
+                f"the event '{event.name}' cannot be part of a chain for model checkers, because {why}: leave it out, or "
+                "export the network before and after it, the second with the law after the event as initial="
+            )
+            raise UnsupportedError(message)
+
+
+def _after_events(network: ReactionNetwork, law: InitialLaw) -> InitialLaw:
+    """Return the law after the events that fire at time 0, because their triggers count as false before it."""
+    if not network.events:
+        return law
+    rules = network.event_rules
+    return replace(law, states=rules.fire(law.states, rules.initially(len(law.states)), None))
 
 
 def _read_labels(network: ReactionNetwork, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -293,7 +310,7 @@ def _chain(
 def _rates(network: ReactionNetwork, space: FibreSet, place: NDArray[np.int64]) -> sp.csr_array:
     import scipy.sparse as sp
 
-    generator = FibreGenerator(FactorTables(network, space.coordinates), space)
+    generator = make_generator(FactorTables(network, space.coordinates), space)
     target, source, rate, _ = generator.triplets()
     outflow = generator.outflow_rates()
     leaving = np.flatnonzero(outflow)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.errors import SolverError, UnsupportedError
+from fsp.errors import SolverError
 from fsp.initial import InitialLaw, choose_coordinates
 from fsp.ledger import Ledger
 from fsp.model.event_parameters import parameter_changes
@@ -187,11 +187,6 @@ class PiecewiseRun:
         self._outputs = [float(t) for t in times]
         self._end = self._outputs[-1]
         self._rules = self.network.event_rules
-        if self.network.depends_on_time and self._rules.by_counts.any():
-            message = (
-                "rates that depend on time are not supported together with events that reactions can fire"
-            )
-            raise UnsupportedError(message)
         self._constraints = Constraints(self.network, self.bounds)
         if self.saved is None:
             yield from self._begin()

@@ -33,6 +33,7 @@ from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
 from fsp.summary import check_kind, condense
+from fsp.timed.modulated import refuse_state_events
 from fsp.transient.limits import Limits, RoundingError
 from fsp.transient.loop import AdaptiveLoop, Snapshot
 from fsp.transient.protocol import find_stepper
@@ -138,8 +139,9 @@ def solve_transient(
     ModelError
         If an event makes a count negative or not whole, or the events do not come to an end.
     UnsupportedError
-        If a propensity mixes time and counts in a way that is no sum of products, if a network has events and rates
-        that depend on time, or if what events do depends on their order and the order is undefined.
+        If a propensity mixes time and counts in a way that is no sum of products, if a network has events that
+        reactions can fire and rates that depend on time, or if what events do depends on their order and the order is
+        undefined.
     CheckpointError
         If the checkpoint is damaged, or belongs to another call; it says what differs.
 
@@ -183,8 +185,7 @@ def solve_transient(
         )
         raise UnsupportedError(message)
     if name == TIMED and network.events:
-        message = "events are not supported together with rates that depend on time"
-        raise UnsupportedError(message)
+        refuse_state_events(network)
     law = read_initial(network, initial)
     network_then, coordinates = choose_coordinates(network, law)
     constraints = Constraints(network_then, bounds)
@@ -264,7 +265,7 @@ def solve_transient(
         )
         return TransientResult(
             network, np.array([d.time for d in finished]), finished, ledger or loop.ledger, used,
-            _explain(method, precision, loop), statistics, status, float(tolerance),
+            _explain(method, precision, loop, name == TIMED), statistics, status, float(tolerance),
         )  # fmt: skip
 
     def run(loop: AdaptiveLoop | PiecewiseRun) -> None:
@@ -396,14 +397,14 @@ def _distribution(
     )
 
 
-def _explain(method: str, precision: str, loop: AdaptiveLoop | PiecewiseRun) -> str:
+def _explain(method: str, precision: str, loop: AdaptiveLoop | PiecewiseRun, timed: bool) -> str:
     steps, signed = int(loop.statistics.get("steps", 0)), int(loop.statistics.get("signed_steps", 0))
     used = (
         f"chebyshev for {signed} of {steps} steps, uniformisation for the others"
         if signed
         else "uniformisation"
     )
-    if isinstance(loop, TimedLoop):
+    if timed:
         used = TIMED
     if method != "auto":
         chosen = "as requested"

@@ -145,6 +145,10 @@ RUNS: dict[str, Callable[[], tuple[fsp.ReactionNetwork, dict[str, Any]]]] = {
         {"times": [0.5, 1.0, 2.0], "tolerance": 1e-9},
     ),
     "rates of time": lambda: (waving(), {"times": [0.2, 1.0, 2.5], "tolerance": 1e-6, "bounds": {"Y": 60}}),
+    "rates of time, events": lambda: (
+        dosed(reactions=["0 -> X ; b*(1 + sin(3*time)/2)", "X -> 0 @ d", "X -> Y @ d", "Y -> X @ d"]),
+        {"times": [0.0, 0.2, 0.5, 1.0, 1.4, 1.6, 3.0], "tolerance": 1e-6},
+    ),
     "rates of time, fixed": lambda: (
         waving(),
         {"times": [0.5, 2.0], "tolerance": 1e-6, "bounds": {"X": 60, "Y": 60}, "save": "moments"},

@@ -89,15 +89,28 @@ class Event:
         object.__setattr__(copy, "text", text)
         return copy
 
-    def _key(self) -> tuple[Any, ...]:
-        options = (self.priority, self.persistent, self.initial_value, self.use_trigger_values, self.name)
-        return (self.trigger, tuple(self.assignments.items()), *options)
+    def form(self, counts: Collection[str] = ()) -> tuple[Any, ...]:
+        """Return what is equal for events that do the same: the canonical forms of their expressions, and options.
+
+        Parameters
+        ----------
+        counts : collection of str
+            The species of the network, see `fsp.model.canonical`.
+        """
+        from fsp.model.canonical import canonical_form
+
+        def canonical(part: Any) -> Any:  # texts and numbers stay what they are until they are read
+            return canonical_form(part, counts) if hasattr(part, "free_symbols") else part
+
+        values = sorted((name, canonical(value)) for name, value in self.assignments.items())
+        options = (self.persistent, self.initial_value, self.use_trigger_values, self.name)
+        return (canonical(self.trigger), tuple(values), canonical(self.priority), *options)
 
     def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, Event) else NotImplemented
+        return self.form() == other.form() if isinstance(other, Event) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self.name, self.persistent, self.initial_value, tuple(self.assignments)))
+        return hash((self.name, self.persistent, self.initial_value, frozenset(self.assignments)))
 
     @property
     def symbols(self) -> frozenset[str]:

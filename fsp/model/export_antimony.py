@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from fsp.model.export_checks import check_names, check_round_trip, reaction_identifiers, refuse_unwritten
+from fsp.model.export_checks import check_names, check_round_trip, event_identifiers, reaction_identifiers
 from fsp.model.export_sbml import identifier, plain_text, unused_name
 from fsp.model.infix_writer import formula
 
 if TYPE_CHECKING:
+    from fsp.model.events import Event
     from fsp.model.network import ReactionNetwork
 
 __all__ = ["network_to_antimony"]
@@ -32,7 +33,6 @@ def network_to_antimony(network: ReactionNetwork) -> str:
     UnsupportedError
         If the network has something that Antimony cannot hold exactly; the message names it.
     """
-    refuse_unwritten(network, "Antimony")
     check_names(network, "Antimony", _WORDS)
     text = _document(network)
     from fsp.model.antimony import read_antimony_text
@@ -62,6 +62,12 @@ def _document(network: ReactionNetwork) -> str:
         lines.append(f"  {name}: {_side(reaction.reactants)}=> {_side(reaction.products).rstrip()}; {law};")
         if name != reaction.name:
             lines.append(f'  {name} is "{reaction.name}";')
+    identifiers = event_identifiers(network)
+    for event in network.events:
+        name = identifiers[event.name]
+        lines.append(f"  {name}: {_event(event, network.species_names)};")
+        if name != event.name:
+            lines.append(f'  {name} is "{event.name}";')
     lines.append("end")
     return "\n".join(lines) + "\n"
 
@@ -69,3 +75,17 @@ def _document(network: ReactionNetwork) -> str:
 def _side(molecules: Mapping[str, int]) -> str:
     terms = (name if n == 1 else f"{n} {name}" for name, n in molecules.items())
     return f"{' + '.join(terms)} " if molecules else ""
+
+
+def _event(event: Event, counts: Collection[str]) -> str:
+    head = [
+        f"at ({formula(event.trigger, counts)})"
+    ]  # in parentheses: its end must not be taken for an option
+    if event.priority is not None:
+        head.append(f"priority = {formula(event.priority, counts)}")
+    options = {
+        "t0": event.initial_value, "persistent": event.persistent, "fromTrigger": event.use_trigger_values,
+    }  # fmt: skip
+    head.extend(f"{key} = {str(value).lower()}" for key, value in options.items())
+    assignments = (f"{name} = {formula(value, counts)}" for name, value in event.assignments.items())
+    return f"{', '.join(head)}: {', '.join(assignments)}"

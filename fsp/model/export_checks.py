@@ -11,29 +11,9 @@ from fsp.errors import FSPError, UnsupportedError
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
 
-__all__ = ["check_names", "check_round_trip", "reaction_identifiers", "reaction_name", "refuse_unwritten"]
+__all__ = ["check_names", "check_round_trip", "element_name", "event_identifiers", "reaction_identifiers"]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-#: Parts of a network that no writer knows how to write: attribute, what it is called, and what to do.
-_UNWRITTEN: tuple[tuple[str, str, str], ...] = (
-    ("events", "event", "write the file without it, and add it by hand"),
-)
-
-
-def refuse_unwritten(network: ReactionNetwork, kind: str) -> None:
-    """Refuse a network that has a part which would be left out.
-
-    Raises
-    ------
-    UnsupportedError
-        Naming the part.
-    """
-    for attribute, what, advice in _UNWRITTEN:
-        for part in getattr(network, attribute, None) or ():
-            name = part if isinstance(part, str) else getattr(part, "name", str(part))
-            message = f"the {what} '{name}' cannot be written as {kind}; {advice}"
-            raise UnsupportedError(message)
 
 
 def check_names(network: ReactionNetwork, kind: str, words: Collection[str] = ()) -> None:
@@ -68,13 +48,14 @@ def _names(network: ReactionNetwork) -> Iterator[tuple[str, str]]:
     yield from (("parameter", name) for name in network.parameters)
     yield from (("derived quantity", name) for name in network.observables)
     yield from (("reaction", reaction.name) for reaction in network.reactions)
+    yield from (("event", event.name) for event in network.events)
 
 
 def reaction_identifiers(network: ReactionNetwork) -> dict[str, str]:
     """Return an identifier for each reaction: its name, with ``_`` behind it where something else has that name.
 
     Species, parameters and reactions share one list of identifiers in model files, but not in a network. The name
-    itself is written as the ``name`` of the reaction, from which `reaction_name` finds it again.
+    itself is written as the ``name`` of the reaction, from which `element_name` finds it again.
 
     Examples
     --------
@@ -83,9 +64,26 @@ def reaction_identifiers(network: ReactionNetwork) -> dict[str, str]:
     {'decay': 'decay_'}
     """
     others = {*network.species_names, *network.parameters, *network.observables}
-    names = {reaction.name for reaction in network.reactions}
+    return _identifiers([reaction.name for reaction in network.reactions], others)
+
+
+def event_identifiers(network: ReactionNetwork) -> dict[str, str]:
+    """Return an identifier for each event, as `reaction_identifiers` does, and different from those.
+
+    Examples
+    --------
+    >>> import fsp
+    >>> event_identifiers(fsp.ReactionNetwork({"E1": 1}, ["E1 -> 0 @ 1"], events=["at time > 2: E1 = 3"]))
+    {'E1': 'E1_'}
+    """
+    others = {*network.species_names, *network.parameters, *network.observables}
+    others.update(reaction_identifiers(network).values())
+    return _identifiers([event.name for event in network.events], others)
+
+
+def _identifiers(names: list[str], others: set[str]) -> dict[str, str]:
     result = {}
-    for name in (reaction.name for reaction in network.reactions):
+    for name in names:
         identifier = name
         while identifier in others or (identifier != name and identifier in names):
             identifier += "_"
@@ -94,12 +92,12 @@ def reaction_identifiers(network: ReactionNetwork) -> dict[str, str]:
     return result
 
 
-def reaction_name(identifier: str, name: str) -> str:
-    """Return what a reaction of a model file is called: its identifier, unless that is the name and some ``_``.
+def element_name(identifier: str, name: str) -> str:
+    """Return what a reaction or an event of a model file is called: its identifier, unless that is the name and some ``_``.
 
     Examples
     --------
-    >>> reaction_name("decay_", "decay"), reaction_name("R1", "decay of A")
+    >>> element_name("decay_", "decay"), element_name("R1", "decay of A")
     ('decay', 'R1')
     """
     own = bool(name) and identifier.startswith(name) and not identifier.removeprefix(name).strip("_")
@@ -143,6 +141,10 @@ def _difference(network: ReactionNetwork, again: ReactionNetwork) -> str:
         )
     for reaction, other in zip(network.reactions, again.reactions, strict=False):
         pairs.append((f"the reaction '{reaction.name}'", reaction, other))
+    for event, same in zip(network.events, again.events, strict=False):
+        names = network.species_names
+        if event.form(names) != same.form(names):
+            return f"the event '{event.name}' would change from {event} to {same}"
     for what, before, after in pairs:
         if before != after:
             return f"{what} would change from {before} to {after}"

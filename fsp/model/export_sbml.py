@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from fsp.errors import UnsupportedError
-from fsp.model.export_checks import check_names, check_round_trip, reaction_identifiers, refuse_unwritten
+from fsp.model.export_checks import check_names, check_round_trip, event_identifiers, reaction_identifiers
 from fsp.model.mathml_writer import math_element
 
 if TYPE_CHECKING:
+    from fsp.model.events import Event
     from fsp.model.network import ReactionNetwork
 
 __all__ = ["identifier", "network_to_sbml", "plain_text", "unused_name"]
@@ -32,7 +33,6 @@ def network_to_sbml(network: ReactionNetwork) -> str:
     UnsupportedError
         If the network has something that SBML cannot hold exactly; the message names it.
     """
-    refuse_unwritten(network, "SBML")
     check_names(network, "SBML")
     text = _document(network)
     _check_consistency(text)
@@ -49,6 +49,7 @@ def unused_name(network: ReactionNetwork, wish: str) -> str:
         *network.parameters,
         *network.observables,
         *reaction_identifiers(network).values(),
+        *event_identifiers(network).values(),
     }
     while wish in taken:
         wish += "_"
@@ -84,11 +85,13 @@ def _document(network: ReactionNetwork) -> str:
     for observable in network.observables.values():
         if observable.listed:
             _add_species(listed, observable.name, cell, boundaryCondition="true")
+    changed = {name for event in network.events for name in event.assignments}
     rest = [o.name for o in network.observables.values() if not o.listed]
     if network.parameters or rest:
         listed = SubElement(model, "listOfParameters")
         for name, value in network.parameters.items():
-            SubElement(listed, "parameter", id=name, value=repr(value), constant="true")
+            constant = "false" if name in changed else "true"
+            SubElement(listed, "parameter", id=name, value=repr(value), constant=constant)
         for name in rest:
             SubElement(listed, "parameter", id=name, constant="false")
     if network.observables:
@@ -100,6 +103,11 @@ def _document(network: ReactionNetwork) -> str:
     identifiers = reaction_identifiers(network)
     for reaction in network.reactions:
         _add_reaction(listed, reaction, identifiers[reaction.name], network.species_names)
+    if network.events:
+        listed = SubElement(model, "listOfEvents")
+        identifiers = event_identifiers(network)
+        for event in network.events:
+            _add_event(listed, event, identifiers[event.name], network.species_names)
     indent(root)
     body = tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
@@ -143,6 +151,24 @@ def _add_side(reaction: Element, tag: str, molecules: Mapping[str, int]) -> None
     listed = SubElement(reaction, tag)
     for name, n in molecules.items():
         SubElement(listed, "speciesReference", species=name, stoichiometry=str(n), constant="true")
+
+
+def _add_event(parent: Element, event: Event, identifier: str, counts: tuple[str, ...]) -> None:
+    values = _truth(event.use_trigger_values)
+    element = SubElement(parent, "event", id=identifier, useValuesFromTriggerTime=values)
+    if identifier != event.name:
+        element.set("name", event.name)
+    options = {"initialValue": _truth(event.initial_value), "persistent": _truth(event.persistent)}
+    SubElement(element, "trigger", options).append(math_element(event.trigger, counts))
+    if event.priority is not None:
+        SubElement(element, "priority").append(math_element(event.priority, counts))
+    listed = SubElement(element, "listOfEventAssignments")
+    for name, value in event.assignments.items():
+        SubElement(listed, "eventAssignment", variable=name).append(math_element(value, counts))
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def plain_text(text: str) -> str:

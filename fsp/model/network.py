@@ -292,7 +292,7 @@ class ReactionNetwork:
     def to_sbml(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return the network as SBML (level 3 version 2), and write it to a file if a path is given.
 
-        `fsp.load_model` reads the same network from it (``==``).
+        `fsp.load_model` reads the same network from it (``==``), events included.
 
         Raises
         ------
@@ -460,7 +460,7 @@ class ReactionNetwork:
             and self.species_names == other.species_names
             and dict(self.parameters) == dict(other.parameters)
             and self.reactions == other.reactions
-            and self.events == other.events
+            and [e.form(self._counts) for e in self.events] == [e.form(self._counts) for e in other.events]
             and self._phase == other._phase
             and dict(self.observables) == dict(other.observables)
         )

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Protocol
 
 from fsp.model import trees
 from fsp.model.events import Event
+from fsp.model.export_checks import element_name
 
 __all__ = ["Refuse", "read_events"]
 
@@ -63,7 +64,9 @@ def _read_event(
     refuse: Refuse,
 ) -> Event | None:
     """Return one event; None if it assigns nothing."""
-    name = event.getId()
+    name = element_name(event.getId(), event.getName())
+    if name != event.getId() and event.getModel().getEvent(name) is not None:
+        name = event.getId()  # another event has that identifier
     if not name.isidentifier():
         name = f"E{index + 1}"
     what = f"event '{name}'"

@@ -16,7 +16,7 @@ from typing import Any
 from fsp.errors import ModelError
 from fsp.model import trees
 from fsp.model.equations import Reaction, format_equation
-from fsp.model.export_checks import reaction_name
+from fsp.model.export_checks import element_name
 from fsp.model.names import close_matches, shorten
 from fsp.model.propensity import Propensity
 from fsp.model.reversible import Sides, read_reversible
@@ -229,7 +229,7 @@ class ReactionReader:
             law = trees.multiply([trees.number(events), law])
         reactants, products = self.sides[name]
         if not reaction.getReversible():
-            own = reaction_name(name, reaction.getName())
+            own = element_name(name, reaction.getName())
             own = own if own not in self.sides else name  # another reaction has that identifier
             return [self._reaction(own, reactants, products, law)]
         sides = Sides(

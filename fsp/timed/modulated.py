@@ -8,6 +8,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from fsp.errors import UnsupportedError
 from fsp.generator.fibre_generator import FibreGenerator
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
@@ -19,9 +20,27 @@ from fsp.statespace.fibres import FibreSet
 from fsp.timed.rates import TimeRates, Window
 from fsp.timed.separation import TimedTerm, separate_network
 
-__all__ = ["ModulatedGenerator", "ModulatedTables", "TimedNetwork"]
+__all__ = ["ModulatedGenerator", "ModulatedTables", "TimedNetwork", "refuse_state_events"]
 
 FloatArray = NDArray[np.float64]
+
+
+def refuse_state_events(network: ReactionNetwork) -> None:
+    """Refuse events that reactions can fire: the parts of the generator do not know them.
+
+    Raises
+    ------
+    UnsupportedError
+        Naming the events.
+    """
+    pairs = zip(network.events, network.event_rules.by_counts, strict=True) if network.events else ()
+    names = ", ".join(event.name for event, counts in pairs if counts)
+    if names:
+        message = (
+            f"rates that depend on time are not supported together with events that reactions can fire ({names}): the "
+            "triggers of events may read time only then"
+        )
+        raise UnsupportedError(message)
 
 
 class TimedNetwork:
@@ -40,6 +59,7 @@ class TimedNetwork:
     """
 
     def __init__(self, network: ReactionNetwork) -> None:
+        refuse_state_events(network)
         self.network = network
         terms = separate_network(network)
         functions = [sympy.S.One, *dict.fromkeys(t.of_time for t in terms if t.of_time != 1)]

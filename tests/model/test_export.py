@@ -251,15 +251,6 @@ def test_refused_by_name(network: fsp.ReactionNetwork, kinds: Any, culprit: str)
         assert_same(network, again(network, kind))
 
 
-def test_parts_that_cannot_be_written_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = _net("0 -> A @ 1")
-    if getattr(network, "events", None) is None:
-        monkeypatch.setattr(fsp.ReactionNetwork, "events", ("dose",), raising=False)
-        for kind in FORMATS:
-            with pytest.raises(UnsupportedError, match="event 'dose' cannot be written"):
-                again(network, kind)
-
-
 # -- controls: what differs is seen to differ --------------------------------------------------------------
 
 
