@@ -31,8 +31,9 @@ _FAST = {"contract", "nsz", "arcp"}  # fused multiply-add, but no reordering of 
 #: segments of a fibre from which it pays to set up the fused loop.
 _FLUSH, _LONG = 1024, 24
 
-#: From which length fibres are done in strips (a multiple of the blocks), how long these are, and of how many fibres.
-_WIDE, _STRIP, _ROWS = 384, 256, 16
+#: Fibres from the first length to below the second one are done in strips (a multiple of the blocks), of so many fibres.
+#: Longer ones stream from memory, which long runs help.
+_WIDE, _WIDEST, _STRIP, _ROWS = 384, 4096, 512, 8
 
 # In the loops below y, x and t are arrays; o, and the numbers behind x and t, are positions of the first element.
 
@@ -90,7 +91,7 @@ def product(  # type: ignore[no-untyped-def]
         last_fibre = first_fibre + 1
         longest = offset[first_fibre + 1] - offset[first_fibre]
         strip = longest
-        if longest >= _WIDE:
+        if _WIDE <= longest < _WIDEST:
             strip = _STRIP
             last_fibre = min(first_fibre + _ROWS, f1)
             if weight > 0.0:
