@@ -99,6 +99,7 @@ def check_kept(network: ReactionNetwork | None, times: Sequence[float], laws: Se
     """
     records = [record_observables(law) for law in laws]
     check_values(network, times, records)
+    restored: dict[Any, dict[str, Observable]] = {}  # the same for many times
     for law, record in zip(laws, records, strict=True):
         found = _observables(law)
         if found and network is None:
@@ -107,8 +108,10 @@ def check_kept(network: ReactionNetwork | None, times: Sequence[float], laws: Se
             )
             warnings.warn(message, stacklevel=4)
             return
-        restored = observables_of(network, record)
+        key = (*record["names"], *record["values"].items())
+        if key not in restored:
+            restored[key] = observables_of(network, record)
         for name, observable in found.items():
-            if restored[name] != observable:
+            if restored[key][name] != observable:
                 message = f"the observable '{name}' at time {law.time} is not that of the network"
                 raise ArgumentError(message)
