@@ -289,7 +289,7 @@ def _pack_law(law: Distribution) -> dict[str, Any]:
 def _unpack_laws(packed: dict[str, Any], pieces: Sequence[Piece], rebuild: Rebuild) -> list[Distribution]:
     if "condensed" in packed:
         image = io.BytesIO(packed["condensed"].tobytes())
-        _, laws, _, _ = from_dataset(dataset_from_image(image), [p.network.observables for p in pieces])
+        _, laws, _, _ = from_dataset(dataset_from_image(image))
         return laws
     laws = []
     for index, law in enumerate(packed["whole"]):

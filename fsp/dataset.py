@@ -14,6 +14,7 @@ from fsp.distribution import Distribution
 from fsp.interval import Interval
 from fsp.known_moments import StoredMoments
 from fsp.ledger import Ledger
+from fsp.observed_values import record_observables
 from fsp.protocols import MomentBounds
 from fsp.summary import Summary, condense
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "KIND", "to_dataset"]
 
 #: The attribute that tells our files from others, and the version of their layout.
-KIND, FORMAT = "fsp transient result", 2
+KIND, FORMAT = "fsp transient result", 3
 #: A table of marginals over time is left out beyond this many numbers.
 _LARGEST_TABLE = 20_000_000
 #: Texts in attributes, for readers, are cut to this length (HDF5 holds 64 KiB); ``record`` has them whole.
@@ -94,7 +95,14 @@ def to_dataset(
         variables.update(_state_lists(kept, names))
     if len(names):
         coordinates["species_2"] = coordinates["species"]
-    whole = {**record, "save": save, "species": list(names), "proofs": _without_repeats(proofs)}
+    observables = [record_observables(law) for law in kept]
+    whole = {
+        **record,
+        "save": save,
+        "species": list(names),
+        "proofs": _without_repeats(proofs),
+        "observables": _without_repeats(observables),
+    }
     variables["record"] = ((), np.array(json.dumps(whole, default=_plain_number), dtype=object))
     return xarray.Dataset(variables, _used(coordinates, variables), _notes(record, save))
 
@@ -121,13 +129,13 @@ def _used(coordinates: Variables, variables: Variables) -> Variables:
     return {name: values for name, values in coordinates.items() if name in dims}
 
 
-def _without_repeats(proofs: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """Return the different explanations, and which one holds at each time."""
-    different: list[Mapping[str, str]] = []
-    for proof in proofs:
-        if proof not in different:
-            different.append(proof)
-    return {"texts": different, "at": [different.index(proof) for proof in proofs]}
+def _without_repeats(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the different ones, and which one holds at each time."""
+    different: list[Mapping[str, Any]] = []
+    for record in records:
+        if record not in different:
+            different.append(record)
+    return {"different": different, "at": [different.index(record) for record in records]}
 
 
 def _table(rows: Sequence[Sequence[float]], names: Sequence[str]) -> tuple[Any, NDArray[np.float64]]:

@@ -434,13 +434,17 @@ class Distribution(StoredDistribution):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        when = "" if self.time is None else f" at t = {self.time:g}"
-        lines = [f"Distribution of {', '.join(self.species_names)}{when}: {self.n_states:,} states"]
         names = self.species_names if self.total > 0.0 else ()
+        return self._describe("Distribution", "states", names)
+
+    def _describe(self, kind: str, states: str, names: Sequence[str]) -> str:
+        """Return what there is to see at a glance: time, size, moments of the first species, error."""
+        when = "" if self.time is None else f" at t = {self.time:g}"
+        lines = [f"{kind} of {', '.join(self.species_names)}{when}: {self.n_states:,} {states}"]
         width = max((len(name) for name in names), default=0)
         lines += [f"  {n:<{width}}  mean {self.mean(n):.6g}, sd {self.std(n):.6g}" for n in names[:10]]
         if len(names) > 10:
             lines.append(f"  ... and {len(names) - 10} more species")
-        kind = "proven" if self.certified else "estimated, not proven"
-        lines.append(f"  error bound {self.error_bound:.3g} (1-norm, {kind})")
+        proof = "proven" if self.certified else "estimated, not proven"
+        lines.append(f"  error bound {self.error_bound:.3g} (1-norm, {proof})")
         return "\n".join(lines)

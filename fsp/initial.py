@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -62,7 +63,8 @@ def read_initial(network: ReactionNetwork, initial: Any = None) -> InitialLaw:
     initial : optional
         ``None`` (the initial counts of the network); counts, ``{"U": 3}`` (others as in the network) or ``[3, 0]``;
         a law ``{(3, 0): 0.5, (4, 0): 0.5}``; laws of single species, independent of one another,
-        ``{"U": {3: 0.5, 4: 0.5}, "V": [0.1, 0.9]}``; a `Distribution`, or a result, whose last distribution counts.
+        ``{"U": {3: 0.5, 4: 0.5}, "V": [0.1, 0.9]}``; a `Distribution`, or a result, whose last distribution counts. It
+        brings no parameters along: a warning is given if those that events had changed are back at their old values.
 
     Raises
     ------
@@ -72,6 +74,7 @@ def read_initial(network: ReactionNetwork, initial: Any = None) -> InitialLaw:
     if initial is None:
         return InitialLaw(network.initial_state[None, :].copy(), np.ones(1))
     if not isinstance(initial, Distribution | Mapping) and hasattr(initial, "final"):
+        _warn_of_old_values(network, initial)
         initial = initial.final
     if isinstance(initial, Distribution):
         return _from_distribution(network, initial)
@@ -88,6 +91,28 @@ def read_initial(network: ReactionNetwork, initial: Any = None) -> InitialLaw:
         "probabilities, a Distribution, or a result"
     )
     raise ArgumentError(message)
+
+
+def _warn_of_old_values(network: ReactionNetwork, result: Any) -> None:
+    """Warn if events of the earlier run have changed parameters that have their old values again in the new one."""
+    earlier = result.network
+    if earlier is None or not earlier.events or not earlier.event_rules.changed:
+        return
+    from fsp.model.event_parameters import parameters_at
+
+    (end,) = parameters_at(earlier, [float(result.times[-1])])
+    forgotten = {
+        name: value
+        for name, value in end.items()
+        if value != earlier.parameters[name] and network.parameters.get(name) == earlier.parameters[name]
+    }
+    if forgotten:
+        values = ", ".join(f"{name}={value!r}" for name, value in forgotten.items())
+        message = (
+            "fsp: initial= takes the law of an earlier result, not the parameters that its events have changed: the new run "
+            f"starts at time 0 without them; to keep them, solve network.with_parameters({values})"
+        )
+        warnings.warn(message, stacklevel=4)
 
 
 def choose_coordinates(network: ReactionNetwork, law: InitialLaw) -> tuple[ReactionNetwork, Coordinates]:

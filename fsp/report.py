@@ -21,6 +21,7 @@ from fsp.errors import ArgumentError
 from fsp.figures import result_figure
 from fsp.interval import Interval
 from fsp.ledger import MEANINGS
+from fsp.model.event_parameters import parameters_at
 from fsp.query import unknown_species
 from fsp.report_texts import PAGE, REFERENCES
 from fsp.results import TransientResult
@@ -198,6 +199,9 @@ def _model(result: TransientResult) -> str:
     parts.append(
         "<h3>Reactions</h3>" + _table(["reaction", "equation", "propensity (1/time)"], rows, numbers_from=3)
     )
+    if network.events:
+        parts.append("<h3>Events</h3>" + _table(["event"], [(str(event),) for event in network.events]))
+        parts.append(_changed_parameters(result))
     if network.observables:
         derived = [(name, o.function) for name, o in network.observables.items()]
         parts.append("<h3>Observables</h3>" + _table(["observable", "function"], derived, numbers_from=2))
@@ -209,6 +213,20 @@ def _model(result: TransientResult) -> str:
     if len(laws):
         parts.append(_facts([("conserved", "; ".join(str(laws).splitlines()))]))
     return "\n".join(parts)
+
+
+def _changed_parameters(result: TransientResult) -> str:
+    """Return the course of the parameters that events change; elsewhere the page shows the values at the start."""
+    names = sorted(result.network.event_rules.changed)
+    if not names:
+        return ""
+    shown = [float(result.times[k]) for k in _chosen_rows(len(result))]
+    rows = [
+        (f"{time:.12g}", *(f"{values[name]:.12g}" for name in names))
+        for time, values in zip(shown, parameters_at(result.network, shown), strict=True)
+    ]
+    note = "Events change these parameters; the table of parameters has their values before any event."
+    return f"<h3>Parameters over time</h3>{_table(['time', *names], rows, numbers_from=0)}{_note(note)}"
 
 
 def _picture(

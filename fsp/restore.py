@@ -16,6 +16,7 @@ from fsp.errors import ArgumentError
 from fsp.interval import Interval
 from fsp.known_moments import StoredMoments
 from fsp.ledger import Ledger
+from fsp.observed_values import check_values, observables_of
 from fsp.pointset import ListedStates, PointSet
 from fsp.summary import SpeciesMoments, Summary
 
@@ -29,15 +30,13 @@ __all__ = ["from_dataset"]
 
 
 def from_dataset(
-    dataset: xr.Dataset, observables: Sequence[Mapping[str, Observable]] = ()
+    dataset: xr.Dataset,
 ) -> tuple[NDArray[np.float64], list[Distribution], dict[str, Any], ReactionNetwork | None]:
     """Return times, what was kept of the distributions, the record, and the network.
 
     Parameters
     ----------
     dataset : Dataset
-    observables : sequence of mapping from str to Observable, optional
-        Those at each time, where they differ from the network's: events may have changed parameters.
 
     Raises
     ------
@@ -60,12 +59,11 @@ def from_dataset(
             from fsp.model.record import network_from_record  # rests on SymPy
 
             network = network_from_record(record["network"])
-        reader = _Reader(dataset, record, {} if network is None else network.observables)
         times = np.asarray(dataset["time"].values, dtype=np.float64)
-        laws = []
-        for k, time in enumerate(times):
-            reader.observables = observables[k] if observables else reader.observables
-            laws.append(reader.law(k, float(time)))
+        different, at = record["observables"]["different"], record["observables"]["at"]
+        check_values(network, times.tolist(), [different[place] for place in at])
+        reader = _Reader(dataset, record, [observables_of(network, observed) for observed in different])
+        laws = [reader.law(k, float(time)) for k, time in enumerate(times)]
         return times, laws, record, network
     except (KeyError, IndexError, TypeError, ValueError) as error:  # ArgumentError is a ValueError
         message = f"the result is incomplete or contradicts itself: {error}"
@@ -76,9 +74,12 @@ class _Reader:
     """Takes the laws out of a Dataset, one time after the other."""
 
     def __init__(
-        self, dataset: xr.Dataset, record: Mapping[str, Any], observables: Mapping[str, Observable]
+        self,
+        dataset: xr.Dataset,
+        record: Mapping[str, Any],
+        observables: Sequence[Mapping[str, Observable]],
     ) -> None:
-        self.observables = observables
+        self.observables = [observables[place] for place in record["observables"]["at"]]
         self.values = {str(key): np.asarray(variable.values) for key, variable in dataset.variables.items()}
         self.names: list[str] = list(record["species"])
         self.save = record["save"]
@@ -99,7 +100,7 @@ class _Reader:
                 self.values["probability"][entries],
                 moments=self._proven(k),
                 support_bounds=self._largest(k, self.names),
-                observables=self.observables,
+                observables=self.observables[k],
                 **options,
             )
         marginals: dict[str, Distribution] = {}
@@ -132,7 +133,7 @@ class _Reader:
             self.values["law_probability"][entries],
             moments=proven,
             support_bounds=self._largest(k, [name]),
-            observables={n: o for n, o in self.observables.items() if set(o.species) <= {name}},
+            observables={n: o for n, o in self.observables[k].items() if set(o.species) <= {name}},
             **{**options, "error_bound": error},
         )
 
@@ -176,7 +177,7 @@ class _Reader:
         return StoredMoments(
             self._by_name("proven_mean", k),
             self._by_name("proven_second", k),
-            self.proofs["texts"][self.proofs["at"][k]],
+            self.proofs["different"][self.proofs["at"][k]],
             crosses,
             {name: count for name, count in largest if math.isfinite(count)},
             self._powers("low", k),

@@ -16,6 +16,7 @@ from fsp.distribution import Distribution
 from fsp.errors import ArgumentError, ModelError
 from fsp.interval import Interval
 from fsp.ledger import Ledger
+from fsp.observed_values import check_kept
 from fsp.query import unknown_species
 from fsp.restore import from_dataset
 from fsp.summary import KINDS, Summary, check_kind
@@ -209,6 +210,8 @@ class TransientResult(Sequence[Distribution]):
         ArgumentError
             When less is kept than is asked for.
         """
+        network = _record_of(self.network)
+        check_kept(self.network if network else None, self.times.tolist(), self._distributions)
         record: dict[str, Any] = {
             "version": self.version,
             "model": str(getattr(self.network, "name", None) or ""),
@@ -219,7 +222,7 @@ class TransientResult(Sequence[Distribution]):
             "ledger": dict(self.ledger),
             "leaks": dict(self.ledger.leaks),
             "statistics": self.statistics,
-            "network": _record_of(self.network),
+            "network": network,
         }
         return to_dataset(
             self.times, self._distributions, record, save=check_kind(self.kept if save is None else save)

@@ -230,16 +230,7 @@ class Summary(Distribution):
     __hash__ = None
 
     def __repr__(self) -> str:
-        when = "" if self.time is None else f" at t = {self.time:g}"
-        names = self.species_names
-        lines = [f"Summary ({self.kept}) of {', '.join(names)}{when}: {self.n_states:,} states, not kept"]
-        width = max((len(name) for name in names), default=0)
-        lines += [f"  {n:<{width}}  mean {self.mean(n):.6g}, sd {self.std(n):.6g}" for n in names[:10]]
-        if len(names) > 10:
-            lines.append(f"  ... and {len(names) - 10} more species")
-        kind = "proven" if self.certified else "estimated, not proven"
-        lines.append(f"  error bound {self.error_bound:.3g} (1-norm, {kind})")
-        return "\n".join(lines)
+        return self._describe(f"Summary ({self.kept})", "states, not kept", self.species_names)
 
 
 def _moments_of(law: Distribution, name: str) -> SpeciesMoments:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shared_files import need_folder
 
 import fsp
 from fsp.cli import main
@@ -39,10 +39,7 @@ TIE = 1e-9
 
 @pytest.fixture(autouse=True)
 def _suite() -> None:
-    if not SUITE.is_dir():
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(f"the test suite is missing: {SUITE}")
-        pytest.skip(f"the test suite is not here: {SUITE}")
+    need_folder(SUITE, "the test suite is")
 
 
 def model(name: str) -> str:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from malformed_inputs import cases, sbml, special_paths
+from malformed_inputs import cases, special_paths
+from malformed_sbml import sbml
 
 from fsp.cli import main
 

@@ -7,6 +7,7 @@ which order, reads such a parameter. An expression that is evaluated at the mome
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,9 @@ from fsp.model.phases import Phase
 
 if TYPE_CHECKING:
     from fsp.model.cascade import EventRules
+    from fsp.model.network import ReactionNetwork
 
-__all__ = ["check_parameters", "parameter_changes"]
+__all__ = ["check_parameters", "parameter_changes", "parameters_at"]
 
 
 def check_parameters(
@@ -91,3 +93,30 @@ def parameter_changes(rules: EventRules, old: Phase | None, new: Phase) -> dict[
                 )
                 raise UnsupportedError(message)
     return found
+
+
+def parameters_at(network: ReactionNetwork, times: Sequence[float]) -> list[dict[str, float]]:
+    """Return the values, at each time, of the parameters that events change; at the moment of an event, after it.
+
+    Examples
+    --------
+    >>> from fsp.model.network import ReactionNetwork
+    >>> network = ReactionNetwork({"X": 0}, ["0 -> X @ k"], {"k": 1.0}, events=["at time >= 2: k = 3*k"])
+    >>> parameters_at(network, [0.0, 1.9, 2.0, 5.0])
+    [{'k': 1.0}, {'k': 1.0}, {'k': 3.0}, {'k': 3.0}]
+    """
+    changed = sorted(network.event_rules.changed) if network.events else []
+    then: list[tuple[Phase, dict[str, float]]] = [
+        (Phase(-math.inf, False), {name: network.parameters[name] for name in changed})
+    ]
+    old: Phase | None = None
+    last = max(times, default=0.0)
+    for moment in sorted({0.0, *network.event_rules.moments}) if changed else []:
+        for phase in (Phase(moment, False), Phase(moment, True)):
+            # What comes after the last time is not looked at, as in a run.
+            changes = parameter_changes(network.event_rules, old, phase) if phase <= (last, False) else {}
+            if changes:
+                network = network.with_parameters(**changes)
+                then.append((phase, {name: network.parameters[name] for name in changed}))
+            old = phase
+    return [next(values for phase, values in reversed(then) if phase <= (time, False)) for time in times]

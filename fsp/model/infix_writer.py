@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from typing import Any
 
 import sympy
 from sympy.codegen.cfunctions import log10 as Log10
 
-from fsp.errors import UnsupportedError
 from fsp.model import trees
-from fsp.model.canonical import exact_fraction
-from fsp.model.mathml_writer import (
+from fsp.model.tree_writer import (
+    FUNCTIONS,
+    TreeWriter,
     falling_factorial,
     is_float,
     is_quotient,
@@ -52,28 +52,26 @@ def formula(tree: Any, counts: Collection[str]) -> str:
     return _Writer(counts).text(tree, _OR)
 
 
-class _Writer:
-    def __init__(self, counts: Collection[str]) -> None:
-        self.counts = counts
+class _Writer(TreeWriter[tuple[int, str]]):
+    """Writes each node as a text, with how tightly it holds together."""
+
+    language = "Antimony"
 
     def text(self, tree: Any, least: int) -> str:
         """Return the formula, in parentheses if it holds together less tightly than ``least``."""
-        level, text = self.write(tree)
-        return text if level >= least else f"({text})"
+        return _parenthesised(self.write(tree), least)
 
-    def write(self, tree: Any) -> tuple[int, str]:
-        if tree.is_Symbol:
-            return _ATOM, tree.name
-        if tree.is_Rational or tree.is_Float:
-            return _number(exact_fraction(tree))
-        if tree.func in _WRITERS:
-            return _WRITERS[tree.func](self, tree)
-        if tree.func in _FUNCTIONS:
-            return _ATOM, self.call(_FUNCTIONS[tree.func], *tree.args)
-        if tree in _CONSTANTS:
-            return _ATOM, _CONSTANTS[tree]
-        message = f"'{tree}' cannot be written as Antimony; write the propensity with other functions"
-        raise UnsupportedError(message)
+    def symbol(self, name: str) -> tuple[int, str]:
+        return _ATOM, name
+
+    def number(self, value: Fraction) -> tuple[int, str]:
+        return _number(value)
+
+    def constant(self, name: str) -> tuple[int, str]:
+        return _ATOM, name
+
+    def function(self, name: str, arguments: Sequence[Any]) -> tuple[int, str]:
+        return _ATOM, self.call(name, *arguments)
 
     def call(self, name: str, *arguments: Any) -> str:
         return f"{name}({', '.join(self.text(argument, _OR) for argument in arguments)})"
@@ -156,16 +154,6 @@ def _parenthesised(written: tuple[int, str], least: int) -> str:
     return text if level >= least else f"({text})"
 
 
-_WRITERS: dict[Any, Callable[[_Writer, Any], tuple[int, str]]] = {
-    sympy.Add: _Writer.add,
-    sympy.Mul: _Writer.multiply,
-    sympy.Pow: _Writer.power,
-    sympy.Piecewise: _Writer.piecewise,
-    sympy.binomial: _Writer.binomial,
-    sympy.And: _Writer.conjunction,
-    sympy.Or: _Writer.disjunction,
-    sympy.Not: _Writer.negation,
-}
 _RELATIONS: dict[Any, str] = {
     sympy.StrictLessThan: "<",
     sympy.LessThan: "<=",
@@ -174,27 +162,15 @@ _RELATIONS: dict[Any, str] = {
     sympy.Equality: "==",
     sympy.Unequality: "!=",
 }
-_WRITERS.update(dict.fromkeys(_RELATIONS, _Writer.relation))
-_FUNCTIONS: dict[Any, str] = {
-    sympy.exp: "exp",
-    sympy.log: "ln",
-    Log10: "log10",
-    sympy.Abs: "abs",
-    sympy.Min: "min",
-    sympy.Max: "max",
-    sympy.floor: "floor",
-    sympy.ceiling: "ceil",
-    sympy.sin: "sin",
-    sympy.cos: "cos",
-    sympy.tan: "tan",
-    sympy.sinh: "sinh",
-    sympy.cosh: "cosh",
-    sympy.tanh: "tanh",
-    sympy.factorial: "factorial",
+_Writer.special = {
+    sympy.Add: _Writer.add,
+    sympy.Mul: _Writer.multiply,
+    sympy.Pow: _Writer.power,
+    sympy.Piecewise: _Writer.piecewise,
+    sympy.binomial: _Writer.binomial,
+    sympy.And: _Writer.conjunction,
+    sympy.Or: _Writer.disjunction,
+    sympy.Not: _Writer.negation,
+    **dict.fromkeys(_RELATIONS, _Writer.relation),
 }
-_CONSTANTS: dict[Any, str] = {
-    sympy.pi: "pi",
-    sympy.E: "exponentiale",
-    sympy.true: "true",
-    sympy.false: "false",
-}
+_Writer.functions = {**FUNCTIONS, Log10: "log10", sympy.ceiling: "ceil"}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
-import numbers
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -14,11 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fsp.errors import ArgumentError, ModelError, PropensityError
+from fsp.errors import ArgumentError, ModelError
 from fsp.model.conservation import ConservationLaws, find_conservation_laws
-from fsp.model.equations import Reaction, parse_equation
+from fsp.model.equations import Reaction
 from fsp.model.names import close_matches
 from fsp.model.observables import Observable, read_observables
+from fsp.model.rates import evaluate_propensities
+from fsp.model.reactions import read_reactions
 from fsp.model.validation import check_parameters, check_species, count_table, frozen
 from fsp.storage import replace_text
 
@@ -120,7 +120,7 @@ class ReactionNetwork:
         self.species_names: tuple[str, ...] = tuple(counts)
         self._counts = counts
         self.initial_state: NDArray[np.int64] = frozen(np.array(list(counts.values()), dtype=np.int64))
-        self.reactions: tuple[Reaction, ...] = self._read_reactions(reactions)
+        self.reactions: tuple[Reaction, ...] = read_reactions(reactions, counts, self.parameters)
         self.propensities: tuple[Propensity, ...] = tuple(r.propensity for r in self.reactions)
         index = {name: i for i, name in enumerate(self.species_names)}
         self.reactants: NDArray[np.int64] = count_table([r.reactants for r in self.reactions], index)
@@ -212,10 +212,7 @@ class ReactionNetwork:
         ModelError
             If a parameter is unknown or its value is not finite.
         """
-        for name in values:
-            if name not in self.parameters:
-                message = f"unknown parameter '{name}'{close_matches(name, self.parameters)}"
-                raise ModelError(message)
+        _check_known("parameter", values, self.parameters)
         return self._copy(self._counts, {**self.parameters, **values}, self.events)
 
     def with_initial(self, **counts: int) -> ReactionNetwork:
@@ -226,10 +223,7 @@ class ReactionNetwork:
         ModelError
             If a species is unknown or its count is not a non-negative integer.
         """
-        for name in counts:
-            if name not in self.species_names:
-                message = f"unknown species '{name}'{close_matches(name, self.species_names)}"
-                raise ModelError(message)
+        _check_known("species", counts, self.species_names)
         network = self._copy({**self._counts, **counts}, self.parameters, self.events)
         network._phase = self._phase
         return network
@@ -257,26 +251,7 @@ class ReactionNetwork:
         ArgumentError
             If the states have the wrong shape or a negative count.
         """
-        counts = np.asarray(states)
-        if counts.ndim == 1:
-            counts = counts[np.newaxis]
-        if counts.ndim != 2 or counts.shape[1] != self.n_species or counts.dtype.kind not in "iu":
-            wanted = f"integers of shape (n_states, {self.n_species})"
-            message = f"states must be {wanted}, not {counts.dtype} of shape {counts.shape}"
-            raise ArgumentError(message)
-        counts = counts.astype(np.int64)
-        if counts.size and counts.min() < 0:
-            message = f"states must not be negative: {self._describe(counts[np.argmin(counts.min(axis=1))])}"
-            raise ArgumentError(message)
-        table = dict(zip(self.species_names, counts.T, strict=True))
-        result = np.empty((len(counts), self.n_reactions))
-        for r, propensity in enumerate(self.propensities):
-            needed = {name: table[name] for name in propensity.species} or {
-                self.species_names[0]: counts[:, 0]
-            }
-            result[:, r] = propensity.evaluate(needed, time=time)
-            self._check_values(r, counts, result[:, r])
-        return result
+        return evaluate_propensities(self, states, time)
 
     def check(self) -> list[str]:
         """Return warnings: everything doubtful that shows without enumerating states.
@@ -318,88 +293,6 @@ class ReactionNetwork:
         """
         return _write(self, "fsp.model.export_antimony", "network_to_antimony", path)
 
-    def _read_reactions(self, reactions: Iterable[str | Reaction]) -> tuple[Reaction, ...]:
-        if isinstance(reactions, str) or not isinstance(reactions, Iterable):
-            message = 'reactions must be a list of texts or Reaction objects, such as ["A -> B @ k"]'
-            raise ModelError(message)
-        given = list(reactions)
-        if not given:
-            message = "the network has no reactions: give at least one, such as 'A -> 0 @ k'"
-            raise ModelError(message)
-        names: set[str] = set()
-        result = []
-        for i, item in enumerate(given):
-            default = f"R{i + 1}"
-            reaction = (
-                self._adopt(item, default) if isinstance(item, Reaction) else self._build(item, default)
-            )
-            if reaction.name in names:
-                message = f"two reactions are called '{reaction.name}': give each a name of its own"
-                raise ModelError(message)
-            names.add(reaction.name)
-            result.append(reaction)
-        return tuple(result)
-
-    def _build(self, text: str, default: str) -> Reaction:
-        from fsp.model.expressions import parse_expression
-        from fsp.model.propensity import Propensity, mass_action
-
-        equation = parse_equation(text, self._counts, default)
-        what = f"{'rate constant' if equation.mass_action else 'propensity'} of reaction '{equation.name}'"
-        law = parse_expression(equation.law, self._symbols, what=what)
-        if equation.mass_action:
-            found = sorted(s.name for s in law.free_symbols if s.name in self.species_names)
-            if found:
-                message = (
-                    f"the {what}, '{equation.law}', reads the species '{found[0]}': "
-                    f"write '{equation.text} ; expression' for a propensity that is not mass action"
-                )
-                raise ModelError(message)
-            constant = Propensity(law, self.species_names, self.parameters)
-            if not constant.depends_on_time:
-                value = float(constant.evaluate({}))
-                if not (math.isfinite(value) and value >= 0):
-                    message = f"the {what} is {equation.law} = {value}: it must be finite and not negative"
-                    raise PropensityError(message)
-            law = mass_action(law, equation.reactants)
-        propensity = Propensity(law, self.species_names, self.parameters)
-        mark = "@" if equation.mass_action else ";"
-        return Reaction(
-            equation.name,
-            equation.text,
-            equation.reactants,
-            equation.products,
-            propensity,
-            f"{mark} {equation.law}",
-        )
-
-    @functools.cached_property
-    def _symbols(self) -> frozenset[str]:
-        return frozenset((*self.species_names, *self.parameters, "time"))
-
-    def _adopt(self, reaction: Reaction, default: str) -> Reaction:
-        for name, n in (*reaction.reactants.items(), *reaction.products.items()):
-            if name not in self._counts:
-                message = (
-                    f"reaction '{reaction.name or default}': unknown species '{name}'"
-                    f"{close_matches(name, self.species_names)}"
-                )
-                raise ModelError(message)
-            if not isinstance(n, numbers.Integral) or n < 1:
-                message = (
-                    f"reaction '{reaction.name or default}': the coefficient of '{name}' is {n}, not a count"
-                )
-                raise ModelError(message)
-        propensity = reaction.propensity.bind(self.species_names, self.parameters)
-        return Reaction(
-            reaction.name or default,
-            reaction.text,
-            reaction.reactants,
-            reaction.products,
-            propensity,
-            reaction.law,
-        )
-
     def _read_events(self, events: Sequence[str | Event]) -> tuple[Event, ...]:
         if isinstance(events, Sequence) and not events:
             return ()
@@ -425,32 +318,6 @@ class ReactionNetwork:
             compartments=self.compartments,
             remarks=self.remarks,
         )
-
-    def _describe(self, state: NDArray[np.int64]) -> dict[str, int]:
-        return dict(zip(self.species_names, np.asarray(state).tolist(), strict=True))
-
-    def _check_values(self, r: int, counts: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        bad = ~np.isfinite(values) | (values < 0)
-        reaction = self.reactions[r]
-        if bad.any():
-            i = int(np.argmax(bad))
-            kind = "negative" if values[i] < 0 and math.isfinite(values[i]) else "not finite"
-            message = (
-                f"the propensity of reaction '{reaction}' is {kind} at the state "
-                f"{self._describe(counts[i])}: {values[i]}"
-            )
-            raise PropensityError(message)
-        target = counts + self.stoichiometry[r]
-        bad = (values > 0) & (target < 0).any(axis=1)
-        if bad.any():
-            i = int(np.argmax(bad))
-            culprit = self.species_names[int(np.argmin(target[i]))]
-            message = (
-                f"the propensity of reaction '{reaction}' is {values[i]:g} at the state "
-                f"{self._describe(counts[i])}, where firing would make '{culprit}' negative: it must be "
-                "zero there"
-            )
-            raise PropensityError(message)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ReactionNetwork):
@@ -479,6 +346,13 @@ class ReactionNetwork:
         lines.extend(f"  {event}" for event in self.events)
         lines.extend(f"  {observable}" for observable in self.observables.values())
         return "\n".join(lines)
+
+
+def _check_known(kind: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            message = f"unknown {kind} '{name}'{close_matches(name, known)}"
+            raise ModelError(message)
 
 
 def _write(network: ReactionNetwork, module: str, writer: str, path: str | os.PathLike[str] | None) -> str:

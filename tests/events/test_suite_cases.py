@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.linalg import expm
+from shared_files import need_folder
 
 from fsp.cli import main
 
@@ -25,10 +25,7 @@ TIMES = np.arange(51)
 
 @pytest.fixture(autouse=True)
 def _suite() -> None:
-    if not SUITE.is_dir():
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(f"the test suite is missing: {SUITE}")
-        pytest.skip(f"the test suite is not here: {SUITE}")
+    need_folder(SUITE, "the test suite is")
 
 
 def immigration_and_reset() -> dict[str, np.ndarray]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from shared_files import need_folder
 
 from fsp import solve_transient
 from fsp.model.loader import load_model
@@ -47,10 +47,7 @@ MODELS = {
 
 @pytest.fixture(autouse=True)
 def _folder() -> None:
-    if not FOLDER.is_dir():
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail(f"the benchmark models are missing: {FOLDER}")
-        pytest.skip(f"the benchmark models are not here: {FOLDER}")
+    need_folder(FOLDER, "the benchmark models are")
 
 
 def test_every_model_is_checked():

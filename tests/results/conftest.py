@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import fsp
 from fsp.distribution import Distribution
 from fsp.interval import Interval
 from fsp.known_moments import StoredMoments
@@ -55,3 +56,16 @@ def result():
         {"products": 120, "states_peak": 120, "seconds": 0.25},
         tolerance=1e-8,
     )
+
+
+@pytest.fixture(scope="session")
+def _telegraph():
+    return fsp.solve_transient(fsp.gallery.telegraph(), [0.0, 0.05, 0.1], tolerance=1e-7)
+
+
+@pytest.fixture
+def file(_telegraph, tmp_path):
+    """The file of a result of the solver."""
+    path = tmp_path / "run.nc"
+    _telegraph.save(path)
+    return path
