@@ -19,12 +19,11 @@ from fsp.generator.growth import closure
 from fsp.generator.select import make_generator
 from fsp.initial import InitialLaw, choose_coordinates, first_set, read_initial
 from fsp.ledger import Ledger
-from fsp.solve import MOVING_BYTES, _default_memory
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
 from fsp.storage import check_writable
-from fsp.transient.limits import Limits
+from fsp.transient.limits import MOVING_BYTES, Limits, default_memory
 from fsp.transient.loop import AdaptiveLoop
 from fsp.transient.protocol import find_stepper
 
@@ -259,7 +258,7 @@ def _recorded(
     space, p = first_set(coordinates, law, constraints)
     ledger = Ledger()
     ledger.book("initial", law.missing)
-    limits = Limits(max_states, _default_memory(), bytes_per_state=MOVING_BYTES)
+    limits = Limits(max_states, default_memory(), bytes_per_state=MOVING_BYTES)
     stepper = find_stepper("uniformisation").load()
     loop = _Recorder(network, space, p, constraints, stepper(), tolerance, limits, ledger)
     *_, last = loop.run(np.array([time]))

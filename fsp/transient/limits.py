@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,22 @@ from fsp.statespace.fibres import FibreSet
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
 
-__all__ = ["Limits", "RoundingError", "Workload"]
+__all__ = [
+    "FIXED_BYTES",
+    "MOVING_BYTES",
+    "TIMED_BYTES",
+    "Limits",
+    "RoundingError",
+    "Workload",
+    "default_memory",
+]
+
+#: Memory for each state, to foresee whether a run fits. Measured peaks: three vectors on a fixed set, and about seven
+#: while a set grows and shrinks. The method for rates that depend on time keeps some vectors more.
+FIXED_BYTES, MOVING_BYTES, TIMED_BYTES = 40, 64, 200
 
 #: Part of the tolerance that rounding may take before it is worth working in extended precision.
 ROUNDING_LIMIT = 0.3
-
 
 #: States times products from which a run is given up whose rates keep growing and whose steps keep shrinking.
 EXPLOSIVE_WORK = 1e11
@@ -25,6 +37,14 @@ EXPLOSIVE_WORK = 1e11
 
 class RoundingError(ToleranceError):
     """The worst-case rounding of double precision is going to exceed the tolerance."""
+
+
+def default_memory() -> int:
+    """Return three quarters of the machine's memory, where it can be told."""
+    try:
+        return int(0.75 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return 2**62
 
 
 @dataclass
