@@ -14,19 +14,22 @@ from numpy.typing import NDArray
 
 from fsp.errors import StateSpaceLimitError
 from fsp.generator.fibre_generator import FibreGenerator
-from fsp.generator.growth import closure, grow_outflow, reachable
+from fsp.generator.growth import closure, reachable
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
 from fsp.ledger import Ledger
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
+from fsp.statespace.orientation import along_longest_axis
 from fsp.statespace.pruning import prune
 from fsp.transient.audit import check_balance, check_tolerance, leaks_by_boundary
+from fsp.transient.growing import GROWTH_COST, enlarge, transfer
 from fsp.transient.limits import Limits, Workload
-from fsp.transient.planning import MOST_JUMPS, SHARE_LEAKED, SHARE_PRUNED, Planner, Step
+from fsp.transient.planning import SHARE_LEAKED, SHARE_PRUNED, Planner, Step
 from fsp.transient.protocol import Progress, Stepper
 from fsp.transient.saved import loop_state, restore_loop
+from fsp.transient.steady import decay_at_rest
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -42,15 +45,9 @@ GROWING_HEADROOM = 1.18
 #: Relative error of any state that a vector at rest may have where the user fixed the set.
 TAIL_ERROR = 1e-10
 
-#: Factor by which the flow out of the set falls with each layer of states that is added to it, as a guess.
-DECAY = 2.0
-
-SAFETY = 100.0
-
+#: A signed step may leak as much as if the rest of the run took at most so many times as long as itself: to begin it
+#: anew costs more than to leave less for the steps after it.
 SPARING = 4.0
-
-#: The time that it takes to grow the set once, in updates of a state by a product.
-GROWTH_COST = 400_000
 
 #: The first set: what two reactions can reach that fire so often, or four times as often if rates do not rise by much.
 FIRST_REACH = 8
@@ -64,6 +61,16 @@ class Snapshot:
     space: FibreSet
     p: FloatArray
     ledger: Ledger
+
+
+@dataclass
+class _Attempt:
+    """An attempt to make a step: the set may grow on the way, and what it leaked goes with the boundary of that time."""
+
+    step: Step
+    generator: FibreGenerator
+    leaks: dict[str, float] = field(default_factory=dict)
+    grew: bool = False
 
 
 @dataclass
@@ -188,15 +195,24 @@ class AdaptiveLoop:
     # -- the state set -------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
+        """Make the first set, and its generator."""
         self.limits.check(self.space)
         self.tables = self._make_tables(self.space.coordinates)
         self.tables.cover(*self.space.box())
         room = self.limits.max_states or self.limits.memory // self.limits.bytes_per_state
+        self._move_to(self._first_set(room))
+        self._first_rate = rate = self.generator.max_exit_rate()
+        if not self.fixed and self._end > 0.0:
+            with suppress(StateSpaceLimitError):
+                wider = self._surroundings(4 * FIRST_REACH, min(room, GROWTH_COST // 100))
+                if self._make_generator(wider).max_exit_rate() <= 1.5 * rate:
+                    self._move_to(wider)
+
+    def _first_set(self, room: int) -> FibreSet:
         try:
             if self.fixed:
-                space = self._best_axis(closure(self.tables, self.space, self.constraints, room))
-            else:
-                space = self._surroundings(FIRST_REACH, room)
+                return self._best_axis(closure(self.tables, self.space, self.constraints, room))
+            return self._surroundings(FIRST_REACH, room)
         except StateSpaceLimitError as error:
             if self.limits.max_states is not None:
                 raise
@@ -205,14 +221,6 @@ class AdaptiveLoop:
                 f"{self.limits.bytes_per_state} bytes each; tighten bounds=, or raise memory_limit"
             )
             raise StateSpaceLimitError(message) from error
-        self._move_to(space)
-        self._first_rate = rate = self.generator.max_exit_rate()
-        if not self.fixed and self._end > 0.0:
-            with suppress(StateSpaceLimitError):
-                wider = self._surroundings(4 * FIRST_REACH, min(room, GROWTH_COST // 100))
-                generator = self._make_generator(wider)
-                if generator.max_exit_rate() <= 1.5 * rate:
-                    self._move_to(wider)
 
     def _surroundings(self, reach: int, room: int) -> FibreSet:
         """Return the set with what two reactions, each fired so many times, can reach."""
@@ -222,20 +230,14 @@ class AdaptiveLoop:
         return FactorTables(self.network, coordinates, extended=self.extended)
 
     def _best_axis(self, space: FibreSet) -> FibreSet:
-        """Return the set with its longest axis as the fibre axis, if that makes fewer fibres."""
-        low, high = space.box()
-        extent = high - low + 1
-        best = int(np.argmax(extent))
-        if best == extent.size - 1 or extent[best] < 1.5 * extent[-1] or space.n_states > 2_000_000:
+        """Return the set with its longest axis as the fibre axis, if that makes fewer fibres; the vector follows."""
+        other = along_longest_axis(space)
+        if other is space:
             return space
-        coordinates = space.coordinates.with_fibre_axis(best)
-        other = FibreSet.from_reduced(coordinates, coordinates.to_reduced(space.states()))
-        if other.n_fibres >= 0.8 * space.n_fibres:
-            return space
-        old_states = self.space.states()
-        moved = FibreSet.from_reduced(coordinates, coordinates.to_reduced(old_states))
+        coordinates, states = other.coordinates, self.space.states()
+        moved = FibreSet.from_reduced(coordinates, coordinates.to_reduced(states))
         p = np.empty_like(self.p)
-        p[..., moved.index(old_states)] = self.p
+        p[..., moved.index(states)] = self.p
         self.space, self.p = moved, p
         self.tables = self._make_tables(coordinates)
         return other
@@ -244,7 +246,7 @@ class AdaptiveLoop:
         """Make ``space`` the set of the current vector, booking what has no place in it as pruned."""
         self.limits.check(space)
         if space is not self.space:
-            self.p, lost = _transfer(self.space, self.p, space)
+            self.p, lost = transfer(self.space, self.p, space)
             if lost > 0.0:
                 self.ledger.book("pruned", lost * (1.0 + 1e-9))
         self.space = space
@@ -291,23 +293,13 @@ class AdaptiveLoop:
         return True
 
     def _settled(self, target: float) -> bool:
-        """Stop stepping if the distribution has stopped changing, and book what that can be wrong by.
-
-        If ``P p >= (1 - eta) p`` in every state for the uniformised chain P, then ``P^k p >= (1 - eta)^k p``, because P is
-        non-negative; averaging over the Poisson number of jumps, ``exp(tA) p >= exp(-eta Lambda t) p``. So the scaled
-        vector stays a lower bound, and the mass that the scaling takes away bounds the error.
-        """
+        """Stop stepping if the distribution has stopped changing, and book what that can be wrong by."""
         if self._decay is None and int(self.statistics["steps"]) >= self._next_test:
             self._next_test = int(self.statistics["steps"]) + 4
-            beta = 1.0 / max(self.generator.max_exit_rate() * 1.02, 1e-300)
-            if (self._end - self.time) / beta > MOST_JUMPS:
-                image = np.empty_like(self.p)
-                self.generator.product(self.p, image, 1.0, beta)
-                eta = self.generator.largest_decrease(self.p, image)
-                decay = (eta + 2.0 * self.generator.product_error) / beta
-                room = 0.8 * (self.tolerance - self.ledger.total)
-                if decay * (self._end - self.time) <= (min(room, TAIL_ERROR) if self.fixed else room):
-                    self._decay = decay
+            room = 0.8 * (self.tolerance - self.ledger.total)
+            if self.fixed:  # tails are wanted with all their digits
+                room = min(room, TAIL_ERROR)
+            self._decay = decay_at_rest(self.generator, self.p, self._end - self.time, room)
         if self._decay is None:
             return False
         loss = self._decay * (target - self.time) * (1.0 + 1e-9)
@@ -317,80 +309,100 @@ class AdaptiveLoop:
         return True
 
     def _step(self, target: float) -> None:
-        start_space, start_p = self.space, self.p
-        planner = self._planner
-        grew = 0
-        while True:  # until a step is done
-            rate = self.generator.max_exit_rate()
-            self._workload(rate).check(
-                self.network,
-                self.limits,
-                self.tolerance,
-                self.space,
-                foresee=self.foresee,
-                adaptive=not self.fixed,
-            )
-            step = planner.plan(rate, self.space.n_states, self.time, target, self.ledger)
-            stepper = step.stepper
-            if step.signed and not grew and self._grow_ahead(step):
-                grew += 1
-                start_space, start_p = self.space, self.p
-            generator, space = self.generator, self.space
-            stepper.pulse = functools.partial(self._pulse, stepper, step.duration)
-            stepper.headroom = 1.0 if self.fixed else self._headroom
-            exact = np.longdouble(step.until) - np.longdouble(self.time)
-            keep = not self.fixed or step.signed  # a step may have to be begun anew
-            stepper.begin(generator, self.p.copy() if keep else self.p, exact, step.budget)
-            leaks: dict[str, float] = {}
-            blocked = 0.0
-            while True:
-                progress = stepper.advance(max(self._allowance(stepper, step), blocked))
-                if progress is not Progress.OUTFLOW:
-                    break
-                flow, _ = generator.outflow(stepper.current)
-                excess = stepper.leaked / (self._allowance(stepper) * step.duration) if step.signed else 0.0
-                larger = self._grown(generator, stepper.current, step, excess)
-                if larger.n_states == space.n_states:  # whatever flows out now, a constraint keeps out
-                    blocked = 1.5 * flow
-                    continue
-                self.statistics["growths"] += 1
-                grew += 1
-                self.limits.check(larger)
-                self._collect(leaks, generator, stepper)
-                # before the larger generator is made: the scratch vector is dropped
-                vectors = stepper.vectors()
-                grown = self._generator(larger)
-                for i in range(len(vectors)):
-                    vectors[i], _ = _transfer(space, vectors[i], larger)
-                space, generator = larger, grown
-                if not stepper.replace(generator, vectors):
-                    break
+        """Make one step; it is planned anew until an attempt succeeds."""
+        grew = False
+        while True:
+            step = self._plan(target)
+            if step.signed and not grew:
+                grew = self._grow_ahead(step)
+            attempt = self._begin_step(step)
+            progress = self._advance(attempt)
+            grew = grew or attempt.grew
             if progress is Progress.DONE:
                 break
-            products = self._count(stepper)
-            if progress is Progress.REFUSED:
-                planner.refused(step, self.time, products)
-                continue
-            planner.begun_anew(step, products)
-            self.statistics["restarts"] += 1
-            self._headroom = max(self._headroom, GROWING_HEADROOM)
-            self.space, self.p = start_space, start_p
-            self._move_to(space)
-            start_space, start_p = self.space, self.p
-        self._collect(leaks, generator, stepper)
-        self.space, self.generator = space, generator
-        self.p = stepper.finish()
-        stepper.pulse = None  # which holds this loop, and with it all its memory
-        self._longest = max(self._longest, step.duration)
-        self.time = step.until
-        self._book(leaks, stepper, "defect" if step.signed else "series")
-        products = self._count(stepper)
-        planner.succeeded(step, products)
+            self._learn(attempt, progress)
+        self._finish_step(attempt)
+        products = self._count(step.stepper)
+        self._planner.succeeded(step, products)
         if not step.signed:
             self._next_test = max(min(self._next_test, int(self.statistics["steps"])), 4)
         self._headroom = GROWING_HEADROOM if grew else 1.0
         if not self.fixed and self.time < self._end:
             self._prune(step.duration, products)
+
+    def _plan(self, target: float) -> Step:
+        """Return the next step, if the rest of the run can be made within the limits."""
+        rate = self.generator.max_exit_rate()
+        self._workload(rate).check(
+            self.network,
+            self.limits,
+            self.tolerance,
+            self.space,
+            foresee=self.foresee,
+            adaptive=not self.fixed,
+        )
+        return self._planner.plan(rate, self.space.n_states, self.time, target, self.ledger)
+
+    def _begin_step(self, step: Step) -> _Attempt:
+        stepper = step.stepper
+        stepper.pulse = functools.partial(self._pulse, stepper, step.duration)
+        stepper.headroom = 1.0 if self.fixed else self._headroom
+        exact = np.longdouble(step.until) - np.longdouble(self.time)
+        keep = not self.fixed or step.signed  # a step may have to be begun anew
+        stepper.begin(self.generator, self.p.copy() if keep else self.p, exact, step.budget)
+        return _Attempt(step, self.generator)
+
+    def _advance(self, attempt: _Attempt) -> Progress:
+        """Work on an attempt and let its set grow, until it is done or refused; after `OUTFLOW` it is to be begun anew."""
+        step, stepper = attempt.step, attempt.step.stepper
+        blocked = 0.0  # outflow that no larger set would hold
+        while True:
+            progress = stepper.advance(max(self._allowance(stepper, step), blocked))
+            if progress is not Progress.OUTFLOW:
+                return progress
+            generator = attempt.generator
+            flow, _ = generator.outflow(stepper.current)
+            excess = stepper.leaked / (self._allowance(stepper) * step.duration) if step.signed else 0.0
+            larger = self._grown(generator, stepper.current, step, excess)
+            if larger.n_states == generator.space.n_states:  # whatever flows out now, a constraint keeps out
+                blocked = 1.5 * flow
+            elif not self._replace(attempt, larger):
+                return progress
+
+    def _replace(self, attempt: _Attempt, larger: FibreSet) -> bool:
+        """Let an attempt go on with a larger set; tell whether its stepper can."""
+        stepper, smaller = attempt.step.stepper, attempt.generator.space
+        self.statistics["growths"] += 1
+        attempt.grew = True
+        self.limits.check(larger)
+        self._collect(attempt.leaks, attempt.generator, stepper)
+        vectors = stepper.vectors()  # before the larger generator is made: the scratch vector is dropped
+        attempt.generator = self._generator(larger)
+        for i in range(len(vectors)):
+            vectors[i], _ = transfer(smaller, vectors[i], larger)
+        return stepper.replace(attempt.generator, vectors)
+
+    def _learn(self, attempt: _Attempt, progress: Progress) -> None:
+        """Draw the consequences from an attempt that failed; one that leaked too much leaves its larger set behind."""
+        products = self._count(attempt.step.stepper)
+        if progress is Progress.REFUSED:
+            self._planner.refused(attempt.step, self.time, products)
+            return
+        self._planner.begun_anew(attempt.step, products)
+        self.statistics["restarts"] += 1
+        self._headroom = max(self._headroom, GROWING_HEADROOM)
+        self._move_to(attempt.generator.space)
+
+    def _finish_step(self, attempt: _Attempt) -> None:
+        """Take over the vector, the set and the losses of an attempt that succeeded."""
+        step, stepper = attempt.step, attempt.step.stepper
+        self._collect(attempt.leaks, attempt.generator, stepper)
+        self.space, self.generator = attempt.generator.space, attempt.generator
+        self.p = stepper.finish()
+        stepper.pulse = None  # which holds this loop, and with it all its memory
+        self._longest = max(self._longest, step.duration)
+        self.time = step.until
+        self._book(attempt.leaks, stepper, "defect" if step.signed else "series")
 
     def _workload(self, rate: float) -> Workload:
         left, rounding = self._end - self.time, self.ledger.entries["rounding"]
@@ -406,41 +418,24 @@ class AdaptiveLoop:
         left = SHARE_LEAKED * self.tolerance - self.ledger.entries["leaked"] - stepper.leaked
         room = max(left, 1e-3 * SHARE_LEAKED * self.tolerance)
         ahead = self._end - self.time
-        if step is not None and step.signed:  # to begin it anew costs more than to leave less for the others
+        if step is not None and step.signed:
             ahead = min(ahead, SPARING * step.duration)
         return float(room / ahead / stepper.stretch)
 
     def _grown(
         self, generator: FibreGenerator, x: FloatArray, step: Step, excess: float, ahead: bool = False
     ) -> FibreSet:
-        """Return the set with more states where ``x`` flows out.
-
-        If more leaks than is allowed by the factor ``excess``, it reaches as far as the flow has to decay, about by
-        `DECAY` for each layer of states; else so far that the products on the new states cost as much as growing again.
-        """
-        space = generator.space
-        low, high = space.box()
-        extent = int((high - low).max())
-        jumps = step.duration * generator.max_exit_rate()
-        if excess > 0.0:
-            layers = math.ceil(math.log(max((SAFETY if ahead else 10.0) * excess, 1.0)) / math.log(DECAY))
-            reach = max(4, min(layers, extent // 2))
-        else:
-            visits = max(jumps * generator.boundary.rates.size, 1.0)
-            reach = max(8, min(int(GROWTH_COST / visits), max(extent, 16) // 2))
-        cheap = jumps * space.n_states < 20 * GROWTH_COST
-        allowance = (
-            (1e-3 if cheap else 0.3) * self._allowance(step.stepper) / (max(excess, 1.0) if ahead else 1.0)
+        """Return a larger set where ``x`` flows out, in a signed step by ``excess`` times what is allowed."""
+        return enlarge(
+            generator,
+            generator.leading(x),
+            self.constraints,
+            duration=step.duration,
+            allowance=self._allowance(step.stepper),
+            excess=excess,
+            ahead=ahead,
+            most=self.limits.max_states or math.inf,
         )
-        x = generator.leading(x)
-        most = self.limits.max_states or math.inf
-        while True:
-            larger = grow_outflow(generator, x, self.constraints, allowance, reach)
-            # More than twice the set costs more than to begin a step anew.
-            too_many = larger.n_states > most or (reach > 4 and larger.n_states > 2 * space.n_states + 2000)
-            if not too_many or reach == 1:
-                return larger
-            reach //= 2
 
     def _grow_ahead(self, step: Step) -> bool:
         """Enlarge the set before a step that has to be begun anew if it leaks too much."""
@@ -494,11 +489,3 @@ class AdaptiveLoop:
         self.statistics["steps"] += 1
         self.statistics["signed_steps"] += series == "defect"
         check_tolerance(self.ledger, self.tolerance, self.time)
-
-
-def _transfer(space: FibreSet, vector: FloatArray, target: FibreSet) -> tuple[FloatArray, float]:
-    """Return a vector of either precision on another set, and the probability that has no place there."""
-    if vector.ndim == 1:
-        return space.transfer(vector, target)
-    parts = [space.transfer(part, target) for part in vector]
-    return np.stack([part for part, _ in parts]), abs(sum(lost for _, lost in parts))

@@ -170,7 +170,7 @@ def test_control_pruning_that_books_nothing(monkeypatch):
         return moved, 0.0
 
     network = LARGER["toggle"][0]()
-    monkeypatch.setattr(loop, "_transfer", transfer)
+    monkeypatch.setattr(loop, "transfer", transfer)
     with pytest.raises(SolverError, match="not booked"):
         fsp.solve_transient(network, [4.0], tolerance=1e-3, method="uniformisation")
 
