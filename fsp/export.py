@@ -260,7 +260,10 @@ def _recorded(
     ledger.book("initial", law.missing)
     limits = Limits(max_states, default_memory(), bytes_per_state=MOVING_BYTES)
     stepper = find_stepper("uniformisation").load()
-    loop = _Recorder(network, space, p, constraints, stepper(), tolerance, limits, ledger)
+    loop = _Recorder(
+        network=network, space=space, p=p, constraints=constraints, stepper=stepper(), tolerance=tolerance,
+        limits=limits, ledger=ledger,
+    )  # fmt: skip
     *_, last = loop.run(np.array([time]))
     assert loop.union is not None
     return loop.union, last.ledger.total

@@ -176,8 +176,9 @@ class TransientRun:
         fixed = constraints.is_box()
         signed = None if self._signed is None or fixed or extended else self._signed()
         return (TimedLoop if self.options.timed else AdaptiveLoop)(
-            network, space, p, constraints, self._safe(), self.options.tolerance, self._limits(fixed), ledger, fixed,
-            extended, foresee, signed, self._threads, self._line.update, **where,
+            network=network, space=space, p=p, constraints=constraints, stepper=self._safe(), signed=signed,
+            tolerance=self.options.tolerance, limits=self._limits(fixed), ledger=ledger, fixed=fixed,
+            extended=extended, foresee=foresee, threads=self._threads, report=self._line.update, **where,
         )  # fmt: skip
 
     def _limits(self, fixed: bool) -> Limits:

@@ -5,34 +5,23 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.errors import StateSpaceLimitError
 from fsp.generator.fibre_generator import FibreGenerator
-from fsp.generator.growth import closure, reachable
-from fsp.generator.select import make_generator
-from fsp.generator.tables import FactorTables
 from fsp.ledger import Ledger
-from fsp.statespace.constraints import Constraints
-from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
-from fsp.statespace.orientation import along_longest_axis
-from fsp.statespace.pruning import prune
 from fsp.transient.audit import check_balance, check_tolerance, leaks_by_boundary
-from fsp.transient.growing import GROWTH_COST, enlarge, transfer
-from fsp.transient.limits import Limits, Workload
+from fsp.transient.growing import enlarge, transfer
+from fsp.transient.limits import Workload
 from fsp.transient.planning import SHARE_LEAKED, SHARE_PRUNED, Planner, Step
 from fsp.transient.protocol import Progress, Stepper
 from fsp.transient.saved import loop_state, restore_loop
 from fsp.transient.steady import decay_at_rest
-
-if TYPE_CHECKING:
-    from fsp.model.network import ReactionNetwork
+from fsp.transient.working_set import WorkingSet
 
 __all__ = ["AdaptiveLoop", "Snapshot"]
 
@@ -48,9 +37,6 @@ TAIL_ERROR = 1e-10
 #: A signed step may leak as much as if the rest of the run took at most so many times as long as itself: to begin it
 #: anew costs more than to leave less for the steps after it.
 SPARING = 4.0
-
-#: The first set: what two reactions can reach that fire so often, or four times as often if rates do not rise by much.
-FIRST_REACH = 8
 
 
 @dataclass
@@ -73,23 +59,19 @@ class _Attempt:
     grew: bool = False
 
 
-@dataclass
-class AdaptiveLoop:
-    """One run of the transient solver.
+@dataclass(kw_only=True)
+class AdaptiveLoop(WorkingSet):
+    """One run of the transient solver; `WorkingSet` says what else it is made from.
+
+    A subclass for other rates replaces how tables, generators and plans are made (`_make_tables`, `_make_generator`,
+    `_make_planner`), how the set grows (`_grown`), what a step books (`_collect`, `_book`), and when steps are not needed
+    (`_absorbed`, `_settled`, `_workload`).
 
     Parameters
     ----------
-    network, space, p : ReactionNetwork, FibreSet, ndarray
-        The initial distribution: probabilities ``p`` on ``space``.
-    constraints : Constraints
     stepper, signed : Stepper
         What makes any step, and what makes long ones with fewer products where its bound allows; may be ``None``.
     tolerance : float
-    limits : Limits
-    fixed : bool
-        Take all states that the constraints allow and keep them, instead of following the probability.
-    extended : bool
-        Work in double-double arithmetic.
     foresee : bool
         Raise `RoundingError` as soon as rounding is bound to use up the tolerance.
     report : callable, optional
@@ -114,21 +96,11 @@ class AdaptiveLoop:
     #: What a subclass makes anew when it begins or goes on.
     MADE: ClassVar[tuple[str, ...]] = ()
 
-    network: ReactionNetwork
-    space: FibreSet
-    p: FloatArray
-    constraints: Constraints
     stepper: Stepper
     tolerance: float
-    limits: Limits
-    ledger: Ledger
-    fixed: bool = False
-    extended: bool = False
     foresee: bool = False
     signed: Stepper | None = None
-    threads: int | None = None
     report: Callable[..., None] | None = None
-    statistics: dict[str, float | int] = field(default_factory=dict)
     time: float = 0.0
     end: float | None = None
     initial_mass: float | None = None
@@ -167,7 +139,6 @@ class AdaptiveLoop:
         self._longest = 0.0  # of the steps so far
         self._decay: float | None = None  # of the whole vector, once it has stopped changing
         self._next_test = 4
-        self._checked_size = 0
         self._prepare()
 
     def state(self) -> dict[str, Any]:
@@ -177,12 +148,12 @@ class AdaptiveLoop:
     def _restore(self, state: dict[str, Any]) -> None:
         restore_loop(self, state)
 
-    def _table_parts(self) -> list[tuple[FactorTables, FibreGenerator | None]]:
-        """Return all tables, and what was made from them if it keeps a copy."""
-        return [(self.tables, getattr(self, "generator", None))]
-
     def _make_planner(self) -> Planner:
         return Planner(self.stepper, self.signed, self.tolerance, self._end, self.fixed)
+
+    def _prepare(self) -> None:
+        """Make the first set: what two reactions can reach, if any time is to pass."""
+        self._make_first_set(2 if self._end > 0.0 else 0)
 
     def snapshot(self) -> Snapshot:
         """Return the distribution at the time that was reached."""
@@ -191,78 +162,6 @@ class AdaptiveLoop:
         p = self.generator.leading(self.p) * max(0.0, 1.0 - rounding * (1.0 + 1e-9))
         check_balance(self._initial_mass, p, self.ledger, self.time)
         return Snapshot(self.time, self.space, p, self.ledger.copy())
-
-    # -- the state set -------------------------------------------------------------------------------------
-
-    def _prepare(self) -> None:
-        """Make the first set, and its generator."""
-        self.limits.check(self.space)
-        self.tables = self._make_tables(self.space.coordinates)
-        self.tables.cover(*self.space.box())
-        room = self.limits.max_states or self.limits.memory // self.limits.bytes_per_state
-        self._move_to(self._first_set(room))
-        self._first_rate = rate = self.generator.max_exit_rate()
-        if not self.fixed and self._end > 0.0:
-            with suppress(StateSpaceLimitError):
-                wider = self._surroundings(4 * FIRST_REACH, min(room, GROWTH_COST // 100))
-                if self._make_generator(wider).max_exit_rate() <= 1.5 * rate:
-                    self._move_to(wider)
-
-    def _first_set(self, room: int) -> FibreSet:
-        try:
-            if self.fixed:
-                return self._best_axis(closure(self.tables, self.space, self.constraints, room))
-            return self._surroundings(FIRST_REACH, room)
-        except StateSpaceLimitError as error:
-            if self.limits.max_states is not None:
-                raise
-            message = (
-                f"the states within the bounds need more than memory_limit = {self.limits.memory / 2**30:.3g} GiB at "
-                f"{self.limits.bytes_per_state} bytes each; tighten bounds=, or raise memory_limit"
-            )
-            raise StateSpaceLimitError(message) from error
-
-    def _surroundings(self, reach: int, room: int) -> FibreSet:
-        """Return the set with what two reactions, each fired so many times, can reach."""
-        return reachable(self.tables, self.space, self.constraints, 2 if self._end > 0.0 else 0, room, reach)
-
-    def _make_tables(self, coordinates: Coordinates) -> FactorTables:
-        return FactorTables(self.network, coordinates, extended=self.extended)
-
-    def _best_axis(self, space: FibreSet) -> FibreSet:
-        """Return the set with its longest axis as the fibre axis, if that makes fewer fibres; the vector follows."""
-        other = along_longest_axis(space)
-        if other is space:
-            return space
-        coordinates, states = other.coordinates, self.space.states()
-        moved = FibreSet.from_reduced(coordinates, coordinates.to_reduced(states))
-        p = np.empty_like(self.p)
-        p[..., moved.index(states)] = self.p
-        self.space, self.p = moved, p
-        self.tables = self._make_tables(coordinates)
-        return other
-
-    def _move_to(self, space: FibreSet) -> None:
-        """Make ``space`` the set of the current vector, booking what has no place in it as pruned."""
-        self.limits.check(space)
-        if space is not self.space:
-            self.p, lost = transfer(self.space, self.p, space)
-            if lost > 0.0:
-                self.ledger.book("pruned", lost * (1.0 + 1e-9))
-        self.space = space
-        self.generator = self._generator(space)
-        if self.p.ndim == 1:
-            self.p = self.generator.new_vector(self.p)
-
-    def _generator(self, space: FibreSet) -> FibreGenerator:
-        generator = self._make_generator(space)
-        self.limits.check(space, generator.nbytes)
-        peak = max(int(self.statistics["states_peak"]), space.n_states)
-        self.statistics.update(states_peak=peak, states_final=space.n_states)
-        return generator
-
-    def _make_generator(self, space: FibreSet) -> FibreGenerator:
-        return make_generator(self.tables, space, threads=self.threads, extended=self.extended)
 
     # -- time ----------------------------------------------------------------------------------------------
 
@@ -328,7 +227,9 @@ class AdaptiveLoop:
             self._next_test = max(min(self._next_test, int(self.statistics["steps"])), 4)
         self._headroom = GROWING_HEADROOM if grew else 1.0
         if not self.fixed and self.time < self._end:
-            self._prune(step.duration, products)
+            budget = max(SHARE_PRUNED * self.tolerance - self.ledger.entries["pruned"], 0.0)
+            budget *= 0.05 * step.duration / max(self._end - self.time, step.duration)
+            self._prune(step.duration, budget, products)
 
     def _plan(self, target: float) -> Step:
         """Return the next step, if the rest of the run can be made within the limits."""
@@ -360,11 +261,12 @@ class AdaptiveLoop:
             progress = stepper.advance(max(self._allowance(stepper, step), blocked))
             if progress is not Progress.OUTFLOW:
                 return progress
-            generator = attempt.generator
-            flow, _ = generator.outflow(stepper.current)
+            flow, _ = attempt.generator.outflow(stepper.current)
             excess = stepper.leaked / (self._allowance(stepper) * step.duration) if step.signed else 0.0
-            larger = self._grown(generator, stepper.current, step, excess)
-            if larger.n_states == generator.space.n_states:  # whatever flows out now, a constraint keeps out
+            larger = self._grown(attempt.generator, stepper.current, step, excess)
+            if (
+                larger.n_states == attempt.generator.space.n_states
+            ):  # whatever flows out now, a constraint keeps out
                 blocked = 1.5 * flow
             elif not self._replace(attempt, larger):
                 return progress
@@ -449,25 +351,6 @@ class AdaptiveLoop:
         self.statistics["growths"] += 1
         self._move_to(larger)
         return True
-
-    def _prune(self, duration: float, products: int) -> None:
-        budget = max(SHARE_PRUNED * self.tolerance - self.ledger.entries["pruned"], 0.0)
-        budget *= 0.05 * duration / max(self._end - self.time, duration)
-        smaller = prune(
-            self.space, self.generator.leading(self.p), self.generator.exit_rates(), duration, budget
-        )
-        if smaller is not None and smaller.n_states > 0.5 * self.space.n_states:
-            saved = (self.space.n_states - smaller.n_states) * products
-            if saved < GROWTH_COST:  # the set may well have to grow again
-                smaller = None
-        space = self.space if smaller is None else smaller
-        if space.n_states >= 2 * self._checked_size:
-            self._checked_size = space.n_states
-            if smaller is not None:
-                self._move_to(space)
-            space = self._best_axis(self.space)
-        if space is not self.space:
-            self._move_to(space)
 
     def _count(self, stepper: Stepper) -> int:
         """Book products that were made, and return their number."""

@@ -13,7 +13,7 @@ from answers import LARGER, check, difference, table
 import fsp
 from fsp.errors import SolverError, ToleranceError
 from fsp.generator import fibre_generator
-from fsp.transient import loop
+from fsp.transient import working_set
 
 DECAY = fsp.ReactionNetwork({"X": 0, "Y": 0}, ["X -> 0 @ 0.5", "Y -> 0 @ 2", "0 -> Y @ 1"])
 
@@ -170,7 +170,7 @@ def test_control_pruning_that_books_nothing(monkeypatch):
         return moved, 0.0
 
     network = LARGER["toggle"][0]()
-    monkeypatch.setattr(loop, "transfer", transfer)
+    monkeypatch.setattr(working_set, "transfer", transfer)
     with pytest.raises(SolverError, match="not booked"):
         fsp.solve_transient(network, [4.0], tolerance=1e-3, method="uniformisation")
 
