@@ -91,7 +91,8 @@ def product(  # type: ignore[no-untyped-def]
         last_fibre = first_fibre + 1
         longest = offset[first_fibre + 1] - offset[first_fibre]
         strip = longest
-        if _WIDE <= longest < _WIDEST:
+        in_strips = _WIDE <= longest < _WIDEST
+        if in_strips:
             strip = _STRIP
             last_fibre = min(first_fibre + _ROWS, f1)
             if weight > 0.0:
@@ -163,7 +164,7 @@ def product(  # type: ignore[no-untyped-def]
                         block(y, x, tables, o, n, p, d, beta, base, k, k_middle, k_end, records, weights)
                         p += LANES
                 if weight > 0.0:  # while y is in the first-level cache
-                    if strip < longest:
+                    if in_strips:
                         add_scaled(total, o + start, stop - start, y, o + start, weight)
                     elif o + n - done >= _FLUSH or f == f1 - 1:
                         add_scaled(total, done, o + n - done, y, done, weight)

@@ -256,6 +256,22 @@ def test_control_forgotten_leak(kind):
         check_generator(generator, brute)
 
 
+@pytest.mark.parametrize("length", [7, 383, 384, 400, 511, 512, 513, 1024, 4095, 4096, 5000])
+def test_one_fibre_of_any_length(length):
+    network = fsp.ReactionNetwork({"X": 0}, ["0 -> X @ 10", "X -> 0 @ 1"])
+    coordinates = Coordinates.of(network)
+    space = FibreSet.from_states(coordinates, np.arange(length)[:, None])
+    generator = FibreGenerator(FactorTables(network, coordinates), space, threads=1)
+    rng = np.random.default_rng(length)
+    x, total = rng.random(length), rng.random(length)
+    expected = 0.5 * x + 1e-3 * (generator.to_scipy() @ x)
+    summed = total + 0.25 * expected
+    out = np.full_like(x, np.nan)
+    generator.product(x, out, 0.5, 1e-3, 0.25, total)
+    np.testing.assert_allclose(out, expected, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(total, summed, rtol=1e-13, atol=1e-15)
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.3])
 def test_long_fibres_in_strips_beside_short_ones(weight):
     """Fibres on both sides of the length from which they are done strip by strip, in the middle of short ones."""
