@@ -55,6 +55,8 @@ class Chebyshev:
         Expected time spent in each boundary state, at least.
     stretch : float
         1: a step may leak its duration times the allowance.
+    floor : float
+        About the part of ``missing`` that more products would not make smaller.
     products : int
         Products made so far.
     """
@@ -72,7 +74,7 @@ class Chebyshev:
         self.beta = 1.0 / max(operator.max_exit_rate() * (1.0 + 1e-9), 1e-300)
         self.jumps = self.duration / self.beta * (1.0 + 1e-15)
         self.budget = budget
-        self.leaked = self.missing = self.rounding = 0.0
+        self.leaked = self.missing = self.rounding = self.floor = 0.0
         self.residence = operator.boundary_vector()
         self._v = p
         self._told = self._done = False
@@ -201,8 +203,10 @@ class Chebyshev:
         fresh[1:] += _U * lengths[:k]
         sideways = 0.5 * per_row * per_column * magnitudes[: k + 1]
         sideways[1:] += _U * magnitudes[:k]
-        column = float(integral[: k + 1] @ fresh) + _truncation(k, integral, lengths, 2.0)
-        row = growth * (_truncation(k, integral, magnitudes, per_row) + float(felt @ sideways))
+        column, row = float(integral[: k + 1] @ fresh), growth * float(felt @ sideways)
+        self.floor = 2.0 * column + count * min(column, row)
+        column += _truncation(k, integral, lengths, 2.0)
+        row += growth * _truncation(k, integral, magnitudes, per_row)
         summing = relative + (k + 4.0) * _U  # of adding the terms up
         eta = min(column, row) + summing * float(value[: k + 1] @ magnitudes[: k + 1])
         column += summing * float(value[: k + 1] @ lengths[: k + 1])

@@ -117,9 +117,10 @@ class Planner:
         else:
             self._pause = 0.0
         self._wasted = self._refusals = 0
-        used = step.stepper.missing / max(step.budget, 1e-300)
-        # The bound grows about as the square of the duration, and faster where it grows exponentially.
-        factor = 4.0 if used < 0.02 else 2.0 if used < 0.25 else 1.0 if used < 0.9 else 0.8
+        used = getattr(step.stepper, "floor", 0.0) / max(step.budget, 1e-300)
+        # Rounding grows about as the square of the duration, and faster where it grows exponentially; the budget grows
+        # with the duration.
+        factor = 4.0 if used < 0.02 else 2.0 if used < 0.12 else 1.0 if used < 0.5 else 0.8
         # What was refused will be refused again for some time.
         limit = min(0.7 * self._refused_jumps, MOST_JUMPS)
         self._refused_jumps *= 1.15
