@@ -16,6 +16,7 @@ from fsp.distribution import Distribution
 from fsp.errors import SolverError, StateSpaceLimitError, ToleranceError
 from fsp.explanation import explain, method_used
 from fsp.initial import choose_coordinates, first_set, read_initial
+from fsp.interrupts import DelayedInterrupt
 from fsp.lazy_moments import Known, LazyMoments, MomentsAt, PieceMoments
 from fsp.ledger import Ledger
 from fsp.pieces import Piece, PiecewiseRun
@@ -70,6 +71,7 @@ class TransientRun:
         self._safe = find_stepper(options.stepper if options.timed else "uniformisation").load()
         self._signed = find_stepper("chebyshev").load() if options.stepper == "chebyshev" else None
         self._line = Progress(float(options.times[-1]), options.progress)
+        self._interrupt = DelayedInterrupt()
         self._moments = self._moments_at(options.times)
         self._piece_moments = PieceMoments(options.times, self._moments.support())
         self._threads = options.threads
@@ -107,14 +109,16 @@ class TransientRun:
             return keeper.result(self.finished)
         loop = self._first_attempt()
         try:
-            try:
-                self._follow(loop)
-            except ToleranceError as error:
-                if not self._rounding_is_to_blame(loop, error):
-                    raise
-                self.finished.clear()
-                loop = self.attempt(extended=True, foresee=False)
-                self._follow(loop)
+            with self._interrupt:
+                try:
+                    self._follow(loop)
+                except ToleranceError as error:
+                    if not self._rounding_is_to_blame(loop, error):
+                        raise
+                    self.finished.clear()
+                    loop = self.attempt(extended=True, foresee=False)
+                    self._follow(loop)
+                self._interrupt.check()
             found = self.result(loop, "finished")
             if keeper is not None:
                 keeper.complete(found, loop)
@@ -137,6 +141,10 @@ class TransientRun:
         finally:
             self._line.close()
         return found
+
+    def _report(self, **progress: Any) -> None:
+        self._interrupt.check()
+        self._line.update(**progress)
 
     # -- attempts ------------------------------------------------------------------------------------------
 
@@ -178,7 +186,7 @@ class TransientRun:
         return (TimedLoop if self.options.timed else AdaptiveLoop)(
             network=network, space=space, p=p, constraints=constraints, stepper=self._safe(), signed=signed,
             tolerance=self.options.tolerance, limits=self._limits(fixed), ledger=ledger, fixed=fixed,
-            extended=extended, foresee=foresee, threads=self._threads, report=self._line.update, **where,
+            extended=extended, foresee=foresee, threads=self._threads, report=self._report, **where,
         )  # fmt: skip
 
     def _limits(self, fixed: bool) -> Limits:
