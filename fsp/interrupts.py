@@ -19,16 +19,6 @@ class DelayedInterrupt:
     """Context in which the first Ctrl-C waits for `check`; the second one is raised at once.
 
     Where another handler than Python's own is in place, or in another thread than the main one, nothing is changed.
-
-    Examples
-    --------
-    >>> with DelayedInterrupt() as interrupt:
-    ...     signal.raise_signal(signal.SIGINT)
-    ...     try:
-    ...         interrupt.check()
-    ...     except KeyboardInterrupt:
-    ...         print("now")
-    now
     """
 
     def __init__(self) -> None:

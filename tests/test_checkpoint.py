@@ -404,7 +404,9 @@ def test_interrupt_on_the_command_line(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "fsp", "transient", str(model), "--times", "1,5,60", "--tolerance", "1e-9",
              "--method", "uniformisation", "--checkpoint", str(path), "--checkpoint-every", "0",
              "-o", str(target)]  # fmt: skip
-    child = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # A shell in the background lets its children ignore Ctrl-C.
+    child = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
     for _ in range(1200):
         if path.exists() or child.poll() is not None:
             break
