@@ -111,7 +111,7 @@ def solve_transient(
     Uniformisation (Jensen 1953) and Chebyshev series (Tal-Ezer and Kosloff 1984) on a moving window of states (Munsky and
     Khammash 2006, J. Chem. Phys. 124:044104; Henzinger, Mateescu and Wolf 2009). Work is O(n_states * n_reactions *
     largest exit rate * time), or the square root of the last two for long signed steps; memory about 40 bytes for each
-    state of a fixed set, and 64 while a set grows.
+    state of a fixed set, and up to 110 while a set grows.
 
     Examples
     --------

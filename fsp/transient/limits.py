@@ -26,7 +26,7 @@ __all__ = [
 
 #: Memory for each state, to foresee whether a run fits. Measured peaks: three vectors on a fixed set, and about seven
 #: while a set grows and shrinks. The method for rates that depend on time keeps some vectors more.
-FIXED_BYTES, MOVING_BYTES, TIMED_BYTES = 40, 64, 200
+FIXED_BYTES, MOVING_BYTES, TIMED_BYTES = 40, 110, 200
 
 #: Part of the tolerance that rounding may take before it is worth working in extended precision.
 ROUNDING_LIMIT = 0.3
@@ -54,7 +54,7 @@ class Limits:
     max_states: int | None = None
     memory: int = 2**62
     products: float = 2e9
-    bytes_per_state: int = 64
+    bytes_per_state: int = MOVING_BYTES
 
     def check(self, space: FibreSet, overhead: int = 0) -> None:
         """Raise before memory is used up."""
