@@ -6,9 +6,9 @@ import pytest
 import fsp
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
+from fsp.statespace import Coordinates, FibreSet
 from fsp.stationary import FiniteChain
 from fsp.stationary.protocol import SOLVERS, find_solver
-from fsp.statespace import Coordinates, FibreSet
 
 pytestmark = pytest.mark.filterwarnings("error")
 
