@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import mpmath
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from fsp.stationary.complexes import ComplexGraph
 
@@ -92,9 +91,15 @@ class ProductForm:
 
     def tail(self, high: ArrayLike) -> float:
         """Return a bound on the Poisson mass of all states with a count above its entry of ``high``."""
-        tops = np.asarray(high, np.int64)
-        tails = [stats.poisson.sf(int(h), float(c)) for h, c in zip(tops, self.means, strict=True)]
-        return float(sum(tails)) * (1.0 + 1e-9)  # the regularised gamma function is good to about 1e-13
+        total = mpmath.mpf(0)
+        with mpmath.workdps(_DIGITS):
+            for top, c in zip(np.asarray(high, np.int64).tolist(), self.means, strict=True):
+                if top + 2 <= c:
+                    return 1.0
+                # later terms fall by at least the factor c / (top + 2) each: a geometric series
+                first = mpmath.exp((top + 1) * mpmath.log(c) - c - mpmath.loggamma(top + 2))
+                total += first / (1 - c / (top + 2))
+        return float(total) * (1.0 + 1e-15)
 
 
 def find_product_form(network: ReactionNetwork) -> ProductForm | None:
