@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
+from fsp.stationary.band import Band, narrow_band
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -89,6 +90,11 @@ class FiniteChain:
         total: FloatArray = self.outgoing.sum(axis=1) + self.outflow
         return total
 
+    @cached_property
+    def band(self) -> Band:
+        """An order of the states in which rates stay near the diagonal."""
+        return narrow_band(self.outgoing)
+
     def generator(self) -> sp.csr_array:
         """Return ``A`` (columns and outflow sum to zero)."""
         return (self.inflow - sp.diags_array(self.exit, format="csr")).tocsr()
@@ -99,6 +105,18 @@ class FiniteChain:
         rows = self.outgoing[inside]
         lost = rows[:, np.flatnonzero(~keep)].sum(axis=1)
         return FiniteChain(rows[:, inside].T.tocsr(), self.outflow[inside] + lost)
+
+    def until(self, target: int) -> FiniteChain:
+        """Return the chain that ends when it reaches the state ``target``: its only way is then out of the set."""
+        rates = self.outgoing.copy()
+        rates.data[rates.indptr[target] : rates.indptr[target + 1]] = 0.0
+        inflow = self.inflow.copy()
+        inflow.data[inflow.indices == target] = 0.0
+        outflow = self.outflow.copy()
+        outflow[target] = max(float(self.exit[target]), np.finfo(float).tiny)
+        chain = FiniteChain(inflow, outflow, self.space)
+        chain.__dict__["outgoing"] = rates  # known already
+        return chain
 
     def closed(self, target: int) -> FiniteChain:
         """Return the chain in which all that leaves the set comes back at the state ``target``; its own is dropped."""

@@ -74,6 +74,9 @@ class SolverInfo:
 
 #: Every solver, by name; imported when used.
 SOLVERS = {
+    "gth": SolverInfo(
+        "gth", "fsp.stationary.gth:GTH", "banded elimination without subtractions", accurate=True
+    ),
     "lu": SolverInfo("lu", "fsp.stationary.sparse_lu:SparseLU", "sparse LU factorisation (SuperLU)"),
 }
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 from fsp.stationary.chain import FiniteChain
+from fsp.stationary.cycles import law_of_cycles
 
 __all__ = ["SparseLU"]
 
@@ -46,11 +47,4 @@ class SparseLU:
 
     def stationary(self, reference: int) -> FloatArray:
         """Return the stationary law with all outflow led to the reference state: one cycle from there and back."""
-        keep = np.ones(self.chain.n_states, bool)
-        keep[reference] = False
-        out = self.chain.outgoing[[reference]].toarray().ravel()
-        law = np.ones(self.chain.n_states)
-        if keep.any():
-            law[keep] = SparseLU(self.chain.restricted(keep)).occupation(out[keep])
-        law /= law.sum()
-        return law
+        return law_of_cycles(self.chain, reference, lambda chain: SparseLU(chain).occupation)
