@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,7 +11,10 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-__all__ = ["Band", "narrow_band"]
+if TYPE_CHECKING:
+    from fsp.statespace.fibres import FibreSet
+
+__all__ = ["Band", "axis_orders", "narrow_band"]
 
 IntArray = NDArray[np.int64]
 
@@ -58,18 +62,25 @@ def _reach(indptr, indices, position):  # type: ignore[no-untyped-def]
     return lower, upper
 
 
-def narrow_band(rates: sp.csr_array) -> Band:
-    """Return the order with the least work: that of the states, or of Cuthill and McKee, reversed; O(rates) time.
+def narrow_band(rates: sp.csr_array, candidates: Iterable[IntArray] = ()) -> Band:
+    """Return the order with the least work: that of the states, of Cuthill and McKee, reversed, or of the candidates.
 
-    On a lattice of two species either has a band of about the shorter side.
+    On a lattice of two species one of them has a band of about the shorter side. O(rates) time for each.
     """
     n = rates.shape[0]
-    bands = []
-    orders = [np.arange(n)]
+    orders = [np.arange(n), *candidates]
     if n > 2:
         orders.append(reverse_cuthill_mckee(rates, symmetric_mode=False).astype(np.int64))
+    bands = []
     for order in orders:
         band = Band(order, 0, 0)
         lower, upper = _reach(rates.indptr, rates.indices, band.position)
         bands.append(Band(order, int(lower), int(upper)))
     return min(bands, key=lambda band: band.operations)
+
+
+def axis_orders(space: FibreSet) -> Iterator[IntArray]:
+    """Yield for each axis but the first the order in which its coordinate changes most slowly."""
+    reduced = space.reduced()
+    for axis in range(1, reduced.shape[1]):
+        yield np.argsort(reduced[:, axis], kind="stable")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
-from fsp.stationary.band import Band, narrow_band
+from fsp.stationary.band import Band, axis_orders, narrow_band
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -93,7 +93,9 @@ class FiniteChain:
     @cached_property
     def band(self) -> Band:
         """An order of the states in which rates stay near the diagonal."""
-        return narrow_band(self.outgoing)
+        if self.space is None or not 2 <= self.space.coordinates.n_axes <= 3:
+            return narrow_band(self.outgoing)
+        return narrow_band(self.outgoing, axis_orders(self.space))
 
     def generator(self) -> sp.csr_array:
         """Return ``A`` (columns and outflow sum to zero)."""
@@ -104,7 +106,8 @@ class FiniteChain:
         inside = np.flatnonzero(keep)
         rows = self.outgoing[inside]
         lost = rows[:, np.flatnonzero(~keep)].sum(axis=1)
-        return FiniteChain(rows[:, inside].T.tocsr(), self.outflow[inside] + lost)
+        space = None if self.space is None else self.space.where(np.asarray(keep, bool))
+        return FiniteChain(rows[:, inside].T.tocsr(), self.outflow[inside] + lost, space)
 
     def until(self, target: int) -> FiniteChain:
         """Return the chain that ends when it reaches the state ``target``: its only way is then out of the set."""

@@ -12,6 +12,15 @@ __all__ = ["defect_of_expectation", "defect_of_law", "defect_of_occupation"]
 FloatArray = NDArray[np.float64]
 
 
+#: How far rounding of the residual itself is allowed for, relative to its terms, and at most relative to the source.
+ROUNDING, MOST_ROUNDING = 1e-14, 1e-6
+
+
+def _without_rounding(defect: float, terms: float) -> float:
+    """Return a relative defect less what rounding makes of terms of that size, but never much less."""
+    return max(defect - min(ROUNDING * terms, MOST_ROUNDING), 0.0)
+
+
 def _bad(solution: FloatArray) -> bool:
     return not bool(np.isfinite(solution).all())
 
@@ -28,7 +37,7 @@ def defect_of_occupation(chain: FiniteChain, source: FloatArray, times: FloatArr
 
     For a solver that is accurate in every entry it is the largest residual of an equation relative to its terms, and
     the difference of what goes into the set and out. Otherwise it is the 1-norm of the residual relative to that of the
-    source, which also bounds the error of what leaves the set.
+    source, which also bounds the error of what leaves the set, less a little that rounding makes of long exit times.
     """
     if _bad(times):
         return np.inf
@@ -43,7 +52,7 @@ def defect_of_occupation(chain: FiniteChain, source: FloatArray, times: FloatArr
         scale = np.abs(flow) + chain.inflow @ np.abs(times) + np.abs(source)
         worst = max(worst, float((residual / np.maximum(scale, np.finfo(float).tiny)).max()))
         return max(worst, abs(float(chain.outflow @ times - source.sum())) / total)
-    return max(worst, float(residual.sum()) / total)
+    return max(worst, _without_rounding(float(residual.sum()) / total, float(np.abs(flow).sum()) / total))
 
 
 def defect_of_expectation(
@@ -61,7 +70,8 @@ def defect_of_expectation(
     if accurate:
         scale = np.abs(chain.exit * values) + chain.outgoing @ np.abs(values) + np.abs(reward)
         return max(worst, float((residual / np.maximum(scale, np.finfo(float).tiny)).max()))
-    return max(worst, float(residual.max()) / largest)
+    terms = float((chain.exit * np.abs(values)).max()) / largest
+    return max(worst, _without_rounding(float(residual.max()) / largest, terms))
 
 
 def defect_of_law(chain: FiniteChain, reference: int, law: FloatArray) -> float:

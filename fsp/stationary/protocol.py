@@ -78,6 +78,7 @@ SOLVERS = {
         "gth", "fsp.stationary.gth:GTH", "banded elimination without subtractions", accurate=True
     ),
     "lu": SolverInfo("lu", "fsp.stationary.sparse_lu:SparseLU", "sparse LU factorisation (SuperLU)"),
+    "multilevel": SolverInfo("multilevel", "fsp.stationary.multilevel:Multilevel", "multilevel aggregation"),
 }
 
 

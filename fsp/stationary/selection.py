@@ -72,6 +72,7 @@ def estimates(chain: FiniteChain) -> dict[str, Estimate]:
     fill = 6.0 * width**2 * pieces ** (0.5 if pieces > 1 else 0.0) + 3.0 * n * np.log2(min(n, width**2) + 1.0)
     found = (
         Estimate("gth", band.operations / 3e10 + 3e-8 * n, 8.0 * band.entries + 80.0 * n),
+        Estimate("multilevel", 1.2e-5 * n, 150.0 * n + 40.0 * chain.inflow.nnz),
         Estimate("lu", 30.0 * width**3 * pieces / 1.5e9 + 1e-6 * n, 24.0 * fill),
     )
     return {e.name: e for e in found if e.name in SOLVERS}
