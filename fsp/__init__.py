@@ -30,6 +30,7 @@ from fsp.version import __version__
 
 if TYPE_CHECKING:
     from fsp.distribution import Distribution
+    from fsp.ensemble import Ensemble, load_ensemble
     from fsp.export import ExportedChain, export_chain
     from fsp.interval import Interval
     from fsp.ledger import Ledger
@@ -39,12 +40,14 @@ if TYPE_CHECKING:
     from fsp.model.loader import load_model
     from fsp.model.network import ReactionNetwork
     from fsp.results import TransientResult, load_result
+    from fsp.simulate import simulate
     from fsp.solve import solve_transient
 
 __all__ = [
     "ArgumentError",
     "CheckpointError",
     "Distribution",
+    "Ensemble",
     "Event",
     "ExplosionError",
     "ExportedChain",
@@ -65,14 +68,17 @@ __all__ = [
     "__version__",
     "export_chain",
     "gallery",
+    "load_ensemble",
     "load_model",
     "load_result",
+    "simulate",
     "solve_transient",
 ]
 
 #: Where the names live that are imported when they are first used, so that ``import fsp`` is quick.
 _LAZY = {
     "Distribution": "fsp.distribution",
+    "Ensemble": "fsp.ensemble",
     "Event": "fsp.model.events",
     "ExportedChain": "fsp.export",
     "Interval": "fsp.interval",
@@ -81,8 +87,10 @@ _LAZY = {
     "ReactionNetwork": "fsp.model.network",
     "TransientResult": "fsp.results",
     "export_chain": "fsp.export",
+    "load_ensemble": "fsp.ensemble",
     "load_model": "fsp.model.loader",
     "load_result": "fsp.results",
+    "simulate": "fsp.simulate",
     "solve_transient": "fsp.solve",
 }
 
