@@ -1,8 +1,8 @@
 """Where a drift function is not lowered: a finite set, proven on the infinite lattice.
 
-``QV`` is bounded above by a constant and a sum of functions of one count each, with exact cancellation of polynomial
+With f = 1, or a power of counts, and a rate c, the states are wanted at which ``QV + c f > 0``. This function is bounded above by a constant and a sum of functions of one count each, with exact cancellation of polynomial
 terms. Each of them is tabulated up to a count beyond which its bound is proven to fall; so the states at which the sum
-exceeds ``-c`` are enumerated, and at these ``QV`` itself is evaluated.
+is positive are enumerated, and at these the function itself is evaluated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from fsp.moments.majorants import bounded_rate
 from fsp.moments.polynomial import Polynomial, polynomial
 from fsp.moments.ranges import Box, value_range
 from fsp.stationary.drift_function import DriftFunction
-from fsp.stationary.lattice import Lattice
+from fsp.stationary.lattice import UNIT, Lattice
+from fsp.stationary.reward import Reward
 
 __all__ = ["NoDrift", "SeparableBound", "rising_states"]
 
@@ -63,7 +64,7 @@ class _OneCount:
 
 
 class SeparableBound:
-    """An upper bound of ``QV``: a constant and a sum of functions of one count each.
+    """An upper bound of ``QV + decrease * f``: a constant and a sum of functions of one count each.
 
     Raises
     ------
@@ -71,7 +72,7 @@ class SeparableBound:
         If a part of ``QV`` that raises V has no such bound.
     """
 
-    def __init__(self, lattice: Lattice, drift: DriftFunction) -> None:
+    def __init__(self, lattice: Lattice, drift: DriftFunction, decrease: float, reward: Reward) -> None:
         self.lattice = lattice
         self.names = list(lattice.coordinates.species_names)
         network = lattice.network
@@ -82,7 +83,7 @@ class SeparableBound:
         for axis, species in enumerate(lattice.coordinates.axes):
             self.box = self.box.within(self.names[species], Interval(0.0, float(self.largest[axis])))
         self.parts = [_OneCount() for _ in range(lattice.n_axes)]
-        self.total: Polynomial = {}
+        self.total: Polynomial = _times(reward.polynomial(), {(): Fraction(decrease)})
         for r in lattice.reactions:
             self._add(r, drift.exact_change(lattice.shifts[r]))
         self.constant = self._separate()
@@ -241,15 +242,15 @@ class SeparableBound:
         value = float(shifted.get(0, Fraction(0)))
         return value + abs(value) * _MARGIN
 
-    def level_set(self, level: float, most: int) -> IntArray:
-        """Return all states at which the bound exceeds ``level``.
+    def positive_states(self, most: int) -> IntArray:
+        """Return all states at which the bound is positive.
 
         Raises
         ------
         NoDrift
             If they are not shown to be finitely many, or are more than ``most``.
         """
-        base = float(self.constant) - level
+        base = float(self.constant)
         base += abs(base) * _MARGIN
         n = self.lattice.n_axes
         tables: list[FloatArray] = []
@@ -308,16 +309,18 @@ def _enumerate(tables: list[FloatArray], base: float, most: int) -> IntArray:
     return states
 
 
-def rising_states(lattice: Lattice, drift: DriftFunction, decrease: float, most: int = 3_000_000) -> IntArray:
-    """Return all states of the initial state's class at which ``QV > -decrease`` is not excluded.
+def rising_states(
+    lattice: Lattice, drift: DriftFunction, decrease: float, reward: Reward, most: int = 3_000_000
+) -> IntArray:
+    """Return all states of the initial state's coset at which ``QV > -decrease * f`` is not excluded.
 
     Raises
     ------
     NoDrift
         If they are not shown to be finitely many, or too many would have to be looked at.
     """
-    candidates = SeparableBound(lattice, drift).level_set(-decrease, most)
-    found = []
+    candidates = SeparableBound(lattice, drift, decrease, reward).positive_states(most)
+    found = [np.zeros((0, lattice.n_axes), np.int64)]
     for start in range(0, len(candidates), _CHUNK):
         states = candidates[start : start + _CHUNK]
         states = states[lattice.in_coset(states)]
@@ -325,5 +328,7 @@ def rising_states(lattice: Lattice, drift: DriftFunction, decrease: float, most:
         if not len(states):
             continue
         value, error = drift.drift(lattice, states)
-        found.append(states[~(value + error < -decrease)])
-    return np.concatenate(found) if found else np.zeros((0, lattice.n_axes), np.int64)
+        wanted = np.longdouble(decrease) * reward.values(states) * (1.0 + 4 * UNIT)
+        with np.errstate(invalid="ignore"):
+            found.append(states[~(value + error + wanted < 0.0)])  # a propensity that is NaN excludes nothing
+    return np.concatenate(found)

@@ -19,8 +19,9 @@ from fsp.stationary.hitting import HittingBound, MakeSolver, finite_hitting_boun
 from fsp.stationary.lattice import Lattice
 from fsp.stationary.law import TruncatedLaw, truncated_law
 from fsp.stationary.protocol import ChainSolver, find_solver
+from fsp.stationary.reward import Reward
 from fsp.stationary.start import likely_state
-from fsp.stationary.truncation import grow, prune, start_set
+from fsp.stationary.truncation import grow, needed, start_set
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 
@@ -122,12 +123,12 @@ class Engine:
             self.note(space.n_states, np.nan)
             if lost <= 1e-6 * jumps or space.n_states > _ROUGH_STATES:
                 break
-            small = prune(law, np.ones(space.n_states), 1e-9 * jumps)
-            larger = grow(self.lattice, law, np.ones(space.n_states), 0.3e-6 * jumps, self.constraints)
-            if larger.n_states == space.n_states:
+            keep = needed(law, np.ones(space.n_states), 1e-8 * jumps)
+            smaller, p = space.where(keep), law.p[keep].astype(float)
+            larger = grow(self.lattice, smaller, p, 0.3e-6 * jumps, self.constraints)
+            if larger.n_states == smaller.n_states:
                 break  # the user's bounds
             reference = law.space.reduced()[int(np.argmax(law.p))]
-            del small
             space = larger
             law = self.solve(space, reference)
         return law
@@ -153,7 +154,10 @@ class Engine:
                 if not rise > 0.0:
                     continue
                 try:
-                    bound = hitting_bound(self.lattice, drift, slack * rise, reference, self.make_solver, wider)
+                    bound = hitting_bound(
+                        self.lattice, drift, slack * rise, Reward.time(self.lattice.n_axes), reference,
+                        self.make_solver, wider,
+                    )  # fmt: skip
                 except NoDrift as reason:
                     failure = f"{drift.kind} drift function: {reason}"
                     if failure not in why:
@@ -203,7 +207,8 @@ class Engine:
             self.note(law.space.n_states, 2.0 * weighted.one_sided)
             if weighted.one_sided <= target or weighted.outside <= 0.05 * target:
                 break
-            larger = grow(self.lattice, law, self.weights(law, bound), 0.1 * target, self.constraints)
+            score = law.p.astype(float) * self.weights(law, bound)
+            larger = grow(self.lattice, law.space, score, 0.1 * target, self.constraints)
             if larger.n_states == law.space.n_states:
                 break
             try:
@@ -225,10 +230,10 @@ class Engine:
         if room <= 0.0:
             return result
         weights = self.weights(result.law, result.bound)
-        smaller = prune(result.law, weights, 0.5 * room)
-        if smaller is None:
+        keep = needed(result.law, weights, 0.5 * room)
+        if keep.sum() > 0.97 * keep.size:
             return result
-        law = self.solve(smaller, result.bound.reference)
+        law = self.solve(result.law.space.where(keep), result.bound.reference)
         weighted = weighted_residual(law, result.bound.values)
         if max(weighted.above, weighted.below) > 0.1 * target:
             law = law.refined()

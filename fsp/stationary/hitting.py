@@ -1,12 +1,13 @@
 """Proven upper bounds of the mean time to reach a reference state, from every state of the lattice.
 
-A function ``W >= 0`` with ``QW <= -1`` at all states but the reference bounds this time, and shows that it is finite
-(Foster 1953; Meyn and Tweedie, Adv. Appl. Prob. 25:518-548, 1993). Far out ``W = a V + b`` with a drift function V; on the
+A function ``W >= 0`` with ``QW <= -1`` at all states but the reference bounds this time, and shows that it is finite; with
+``QW <= -f`` it bounds the mean of the integral of f until then (Foster 1953; Meyn and Tweedie, Adv. Appl. Prob. 25:518-548, 1993). Far out ``W = a V + b`` with a drift function V; on the
 finite set where V need not fall, W comes from linear systems, and the inequality is verified state by state afterwards.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,11 +16,14 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order
 
+from fsp.generator.growth import reachable
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.drift_region import NoDrift, rising_states
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.protocol import ChainSolver
+from fsp.stationary.reward import Reward
+from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 
 __all__ = ["HittingBound", "finite_hitting_bound", "hitting_bound", "verified_decrease"]
@@ -29,10 +33,14 @@ FloatArray = NDArray[np.float64]
 LongArray = NDArray[np.longdouble]
 MakeSolver = Callable[[FiniteChain], ChainSolver]
 
+#: How often the set of the linear systems may be widened, and the chance of not leaving it below which it is.
+_MOST_WIDENINGS = 5
+_LITTLE_ROOM = 0.02
+
 
 @dataclass(frozen=True, eq=False)
 class HittingBound:
-    """A function W with ``QW <= -decrease`` at all states of the class but the reference; ``W / decrease`` is the bound.
+    """A function W with ``QW <= -decrease * f`` at all states but the reference; ``W / decrease`` is the bound.
 
     Attributes
     ----------
@@ -45,8 +53,8 @@ class HittingBound:
         Elsewhere ``W = scale * drift + shift``; None when ``space`` holds the whole class.
     decrease : float
         Verified, positive.
-    power : float
-        What the bound is for: the mean of the integral of ``f`` until the reference is reached; ``"time"`` for f = 1.
+    reward : Reward
+        The function f; 1 for the mean time.
     """
 
     lattice: Lattice
@@ -57,6 +65,7 @@ class HittingBound:
     scale: float
     shift: float
     decrease: float
+    reward: Reward
 
     def raw(self, states: IntArray) -> tuple[LongArray, LongArray]:
         """Return W at states, and bounds on its rounding; infinite where it is not defined."""
@@ -77,8 +86,8 @@ class HittingBound:
         return (value + error) / np.longdouble(self.decrease) * np.longdouble(1.0 + 8 * UNIT)
 
 
-def verified_decrease(bound: HittingBound, reward: Callable[[IntArray], LongArray] | None = None) -> float:
-    """Return a proven lower bound of ``-QW / f`` over the states of ``bound.space`` but the reference; f = 1 by default.
+def verified_decrease(bound: HittingBound) -> float:
+    """Return a proven lower bound of ``-QW / f`` over the states of ``bound.space`` but the reference.
 
     Each state is checked in extended precision: ``sum_r a_r(x) (W(x) - W(x + v_r))`` less a bound on its rounding.
     """
@@ -94,8 +103,7 @@ def verified_decrease(bound: HittingBound, reward: Callable[[IntArray], LongArra
         fall[moving] += a * (here[moving] - there)
         size[moving] += a * (here[moving] + there + error / UNIT)
     fall -= size * np.longdouble(lattice.rate_error + (len(lattice.reactions) + 6) * UNIT)
-    if reward is not None:
-        fall = fall / reward(states)
+    fall = fall / (bound.reward.values(states) * (1.0 + 2 * UNIT))
     others = (states != bound.reference).any(axis=1)
     worst = float(fall[others].min()) if others.any() else np.inf
     return float(np.nextafter(worst, -np.inf)) if np.isfinite(worst) else worst
@@ -156,8 +164,8 @@ def _without_traps(lattice: Lattice, space: FibreSet, reference: IntArray, drift
 
 
 def hitting_bound(
-    lattice: Lattice, drift: DriftFunction, decrease: float, reference: IntArray, make_solver: MakeSolver,
-    wider: FibreSet | None = None, most: int = 400_000,
+    lattice: Lattice, drift: DriftFunction, decrease: float, reward: Reward, reference: IntArray,
+    make_solver: MakeSolver, wider: FibreSet | None = None, most: int = 200_000,
 ) -> HittingBound:  # fmt: skip
     """Return a verified bound of the mean time to the reference, from every state of the class.
 
@@ -165,8 +173,10 @@ def hitting_bound(
     ----------
     lattice : Lattice
     drift : DriftFunction
-        V; outside of a finite set ``QV <= -decrease``, which is proven here.
+        V; outside of a finite set ``QV <= -decrease * f``, which is proven here.
     decrease : float
+    reward : Reward
+        The function f.
     reference : ndarray of int64, shape (n_axes,)
     make_solver : callable
         Makes a `ChainSolver` for a chain; its accuracy decides only how sharp the bound is.
@@ -182,47 +192,87 @@ def hitting_bound(
 
     Notes
     -----
-    With ``a = 1 / decrease`` W solves ``-QW = 1`` inside, ``W = m + a v + b q``, where m is the mean time to leave the set
-    or to reach the reference, v the mean of V where it is left, and q the probability of leaving first. At a state y that
+    With ``a = 1 / decrease`` W solves ``-QW = f`` inside, ``W = m + a v + b q``, where m is the mean of the integral of f
+    until the set is left or the reference reached, v the mean of V where it is left, and q the probability of leaving first. At a state y that
     can be entered from outside ``W(y) <= a V(y) + b`` must hold, so that the jumps back only help: ``b = max (m + a v - a V) / (1 - q)``.
     """
-    states = rising_states(lattice, drift, decrease)
+    states = rising_states(lattice, drift, decrease, reward)
     if len(states) > most:
         message = f"the drift function is not lowered at {len(states):,} states"
         raise NoDrift(message)
     space = FibreSet.from_reduced(lattice.coordinates, np.concatenate([states, reference[None, :]]))
     space = space if wider is None else space.union(wider)
     space = _without_traps(lattice, space, reference, drift)
+    glued = _glued(lattice, space, drift, 1.0 / decrease, reward, reference, make_solver)
+    for attempt in range(_MOST_WIDENINGS):
+        larger = _around(lattice, space, glued.hopeless, 4 << attempt)
+        if larger is None or larger.n_states > most:
+            break
+        better = _glued(lattice, larger, drift, 1.0 / decrease, reward, reference, make_solver)
+        if math.isfinite(glued.shift) and not better.shift < 0.5 * glued.shift:
+            break  # leaving is not what makes returns slow
+        space, glued = larger, better
+    if not math.isfinite(glued.shift):
+        message = "returns to the reference take too long for the linear systems in double precision"
+        raise NoDrift(message)
+    bound = HittingBound(lattice, space, glued.inside, reference, drift, 1.0 / decrease, glued.shift, 1.0, reward)
+    _check_glue(bound, glued.entry)
+    # Outside -QW >= a * decrease * f, and a * decrease is 1 up to two roundings.
+    return replace(bound, decrease=_positive(min(verified_decrease(bound), 1.0 - 2.0**-51)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Glued:
+    """Values inside, the shift b, where jumps come in from outside, and states there from which the chain is sure to leave."""
+
+    inside: FloatArray
+    shift: float
+    entry: NDArray[np.bool_]
+    hopeless: IntArray
+
+
+def _glued(
+    lattice: Lattice, space: FibreSet, drift: DriftFunction, a: float, reward: Reward, reference: IntArray,
+    make_solver: MakeSolver,
+) -> _Glued:  # fmt: skip
+    """Solve for W inside, with the smallest b that fits; infinite if there is none."""
     position = int(lattice.positions(space, reference[None, :])[0])
     out, beyond, entry = _exits(lattice, space, drift)
     keep = np.ones(space.n_states, np.bool_)
     keep[position] = False
     entry[position] = False
-    a = 1.0 / decrease
     inside = np.zeros(space.n_states)
-    value = drift.values(space.reduced())[0].astype(float)
-    shift = 0.0
-    if keep.any():
-        chain = FiniteChain.of(lattice.network, space, lattice.tables).restricted(keep)
-        solver = make_solver(chain)
-        m, v, q = (solver.expectation(reward[keep]) for reward in (np.ones_like(out), beyond, out))
-        level = m + a * v
-        doors = entry[keep]
-        if doors.any():
-            room = 1.0 - q[doors]
-            if not (np.isfinite(level).all() and (room > 0.0).all()):
-                message = "the linear systems for the mean return time have no accurate solution"
-                raise NoDrift(message)
-            shift = max(0.0, float(np.max((level[doors] - a * value[keep][doors]) / room)))
-        inside[keep] = np.maximum(level + shift * q, 0.0)
-        shift = max(shift, float(np.max(inside[entry] - a * value[entry], initial=0.0))) * (1.0 + 1e-12) + 1e-300
-    if not np.isfinite(inside).all():
-        message = "the linear systems for the mean return time have no accurate solution"
-        raise NoDrift(message)
-    bound = HittingBound(lattice, space, inside, reference, drift, a, shift, 1.0)
-    _check_glue(bound, entry)
-    # Outside -QW >= a * decrease, which is 1 up to two roundings.
-    return replace(bound, decrease=_positive(min(verified_decrease(bound), 1.0 - 2.0**-51)))
+    states = space.reduced()
+    nothing = np.zeros((0, lattice.n_axes), np.int64)
+    if not keep.any():
+        return _Glued(inside, 0.0, entry, nothing)
+    chain = FiniteChain.of(lattice.network, space, lattice.tables).restricted(keep)
+    solver = make_solver(chain)
+    value = drift.values(states)[0].astype(float)
+    gained = reward.values(states).astype(float)
+    m, v, q = (solver.expectation(right[keep]) for right in (gained, beyond, out))
+    level = m + a * v
+    if not (np.isfinite(level).all() and np.isfinite(q).all()):
+        return _Glued(inside, math.inf, entry, nothing)
+    doors = entry[keep]
+    lack, room = (level - a * value[keep])[doors], (1.0 - q)[doors]
+    rising = lack > 0.0
+    hopeless = states[keep][doors][rising & (room < _LITTLE_ROOM)]
+    if (rising & (room <= 1e-13)).any():
+        return _Glued(inside, math.inf, entry, hopeless)
+    shift = float(np.max(lack[rising] / room[rising], initial=0.0))
+    inside[keep] = np.maximum(level + shift * q, 0.0)
+    shift = max(shift, float(np.max(inside[entry] - a * value[entry], initial=0.0))) * (1.0 + 1e-12) + 1e-300
+    return _Glued(inside, shift, entry, hopeless)
+
+
+def _around(lattice: Lattice, space: FibreSet, states: IntArray, reach: int) -> FibreSet | None:
+    """Return a larger set, by the states that lead away from some of its states, or None if there are none."""
+    if not len(states):
+        return None
+    island = FibreSet.from_reduced(lattice.coordinates, states)
+    larger = space.union(reachable(lattice.tables, island, Constraints(lattice.network), 2, reach=reach))
+    return larger if larger.n_states > space.n_states else None
 
 
 def _check_glue(bound: HittingBound, entry: NDArray[np.bool_]) -> None:
@@ -244,9 +294,9 @@ def _positive(decrease: float) -> float:
 
 
 def finite_hitting_bound(
-    lattice: Lattice, space: FibreSet, reference: IntArray, make_solver: MakeSolver
+    lattice: Lattice, space: FibreSet, reward: Reward, reference: IntArray, make_solver: MakeSolver
 ) -> HittingBound:
-    """Return a verified bound of the mean time to the reference on a finite class, which ``space`` holds whole.
+    """Return a verified bound to the reference on a finite class, which ``space`` holds whole.
 
     Raises
     ------
@@ -263,9 +313,9 @@ def finite_hitting_bound(
     inside = np.zeros(space.n_states)
     if keep.any():
         solver = make_solver(chain.restricted(keep))
-        inside[keep] = np.maximum(solver.expectation(np.ones(int(keep.sum()))), 0.0)
+        inside[keep] = np.maximum(solver.expectation(reward.values(space.reduced()[keep]).astype(float)), 0.0)
     if not np.isfinite(inside).all():
         message = "the linear system for the mean return time has no accurate solution"
         raise NoDrift(message)
-    bound = HittingBound(lattice, space, inside, reference, None, 0.0, 0.0, 1.0)
+    bound = HittingBound(lattice, space, inside, reference, None, 0.0, 0.0, 1.0, reward)
     return replace(bound, decrease=_positive(min(verified_decrease(bound), 1e300)))

@@ -13,6 +13,13 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 _LARGEST = 1e7
+#: Time spans, each three times the one before, after which oscillations are no longer followed.
+_SPANS = 9
+_MOST_CALLS = 500
+
+
+class _EnoughError(Exception):
+    """The rate equations take too long. Never leaves this module."""
 
 
 def likely_state(lattice: Lattice) -> IntArray:
@@ -24,7 +31,13 @@ def likely_state(lattice: Lattice) -> IntArray:
 
     shifts = lattice.shifts[lattice.reactions].astype(float)
 
+    calls = 0
+
     def velocity(_: float, y: FloatArray) -> FloatArray:
+        nonlocal calls
+        calls += 1
+        if calls > _MOST_CALLS:
+            raise _EnoughError
         return np.asarray(_rates(lattice, y) @ shifts)
 
     def far(_: float, y: FloatArray) -> float:
@@ -34,9 +47,12 @@ def likely_state(lattice: Lattice) -> IntArray:
     y = lattice.start.astype(float)
     rate = float(_rates(lattice, y).sum())
     with np.errstate(all="ignore"):
-        for _ in range(40):
+        for _ in range(_SPANS):
             span = 50.0 / max(rate, 1e-12)
-            answer = solve_ivp(velocity, (0.0, span), y, method="LSODA", rtol=1e-4, atol=1e-3, events=far)
+            try:
+                answer = solve_ivp(velocity, (0.0, span), y, method="LSODA", rtol=1e-3, atol=1e-2, events=far)
+            except _EnoughError:  # it oscillates
+                break
             if not answer.success or not np.isfinite(answer.y).all() or answer.t_events[0].size:
                 return lattice.start.copy()
             moved = np.abs(answer.y[:, -1] - y)
