@@ -19,6 +19,7 @@ from fsp.errors import (
     ExpressionError,
     FSPError,
     ModelError,
+    NoStationaryLawError,
     PropensityError,
     SolverError,
     StateSpaceLimitError,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
     from fsp.results import TransientResult, load_result
     from fsp.solve import solve_transient
+    from fsp.solve_stationary import solve_stationary
+    from fsp.stationary_result import StationaryResult
 
 __all__ = [
     "ArgumentError",
@@ -53,11 +56,13 @@ __all__ = [
     "Interval",
     "Ledger",
     "ModelError",
+    "NoStationaryLawError",
     "PropensityError",
     "Reaction",
     "ReactionNetwork",
     "SolverError",
     "StateSpaceLimitError",
+    "StationaryResult",
     "StorageError",
     "ToleranceError",
     "TransientResult",
@@ -67,6 +72,7 @@ __all__ = [
     "gallery",
     "load_model",
     "load_result",
+    "solve_stationary",
     "solve_transient",
 ]
 
@@ -79,10 +85,12 @@ _LAZY = {
     "Ledger": "fsp.ledger",
     "Reaction": "fsp.model.equations",
     "ReactionNetwork": "fsp.model.network",
+    "StationaryResult": "fsp.stationary_result",
     "TransientResult": "fsp.results",
     "export_chain": "fsp.export",
     "load_model": "fsp.model.loader",
     "load_result": "fsp.results",
+    "solve_stationary": "fsp.solve_stationary",
     "solve_transient": "fsp.solve",
 }
 

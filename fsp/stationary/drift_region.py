@@ -35,8 +35,18 @@ _LARGEST_COUNT = 2**22
 _CHUNK = 400_000
 
 
-class NoDrift(Exception):
-    """A candidate was not shown to be lowered outside a finite set; the text says why. Never leaves the package."""
+class NoDrift(Exception):  # noqa: N818  (an answer, not an error)
+    """A candidate was not shown to be lowered outside a finite set; the text says why. Never leaves the package.
+
+    Attributes
+    ----------
+    trap : ndarray of int64 or None
+        States from which the reference is never reached, if they are what is in the way.
+    """
+
+    def __init__(self, message: str, trap: IntArray | None = None) -> None:
+        super().__init__(message)
+        self.trap = trap
 
 
 def _times(a: Polynomial, b: Polynomial) -> Polynomial:

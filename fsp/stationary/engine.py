@@ -9,9 +9,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.errors import StateSpaceLimitError
-from fsp.stationary.certificate import WeightedResidual, weighted_residual
+from fsp.errors import UnsupportedError
+from fsp.generator.growth import closure
+from fsp.stationary.certificate import (
+    WeightedResidual,
+    estimated_residual,
+    return_times,
+    weighted_residual,
+)
 from fsp.stationary.chain import FiniteChain
+from fsp.stationary.classes import Classes, communicating_classes
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.drift_region import NoDrift
 from fsp.stationary.drift_search import linear_candidates, quadratic_candidate, upward_drift
@@ -20,6 +27,7 @@ from fsp.stationary.lattice import Lattice
 from fsp.stationary.law import TruncatedLaw, truncated_law
 from fsp.stationary.protocol import ChainSolver, find_solver
 from fsp.stationary.reward import Reward
+from fsp.stationary.selection import SelectedSolver
 from fsp.stationary.start import likely_state
 from fsp.stationary.truncation import grow, needed, start_set
 from fsp.statespace.constraints import Constraints
@@ -28,21 +36,25 @@ from fsp.statespace.fibres import FibreSet
 __all__ = ["Engine", "EngineResult", "solver_for"]
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 _MOST_ROUNDS = 60
-_ROUGH_STATES = 60_000
+#: Part of the jumps that may leave the first set, and its largest size.
+_ROUGH, _ROUGH_STATES = 1e-6, 60_000
+#: Up to so many states a finite class is taken whole.
+_WHOLE_STATES = 200_000
+#: Up to so many states the first set takes part in the bound of the return time.
 _WIDER_STATES = 20_000
 #: How strongly V has to fall outside of the set of the linear systems, relative to the rate at which reactions raise it.
 _SLACKS = (0.25, 0.05, 0.01)
 
 
-def solver_for(method: str, tolerance: float) -> MakeSolver:
-    """Return what makes a solver for a chain."""
-    name = "lu" if method == "auto" else method
+def solver_for(method: str, tolerance: float, memory: float | None = None) -> MakeSolver:
+    """Return what makes a solver for a chain: chosen by cost, with checked results, or the one that is named."""
+    if method != "auto":
+        find_solver(method)  # refuses unknown names before any work
 
     def make(chain: FiniteChain) -> ChainSolver:
-        return find_solver(name).load()(chain, tolerance)
+        return SelectedSolver(chain, tolerance, method=method, memory=memory)
 
     return make
 
@@ -56,15 +68,15 @@ class EngineResult:
     law : TruncatedLaw
     bound : HittingBound or None
         None when no bound of the return time was proven; then the error is an estimate.
-    weighted : WeightedResidual or None
+    weighted : WeightedResidual
     why : list of str
-        The steps of the proof, or what failed.
+        What failed, if something did.
     statistics : dict
     """
 
     law: TruncatedLaw
     bound: HittingBound | None
-    weighted: WeightedResidual | None
+    weighted: WeightedResidual
     why: list[str]
     statistics: dict[str, float | int] = field(default_factory=dict)
 
@@ -92,48 +104,109 @@ class Engine:
     ) -> None:  # fmt: skip
         self.lattice = lattice
         self.constraints = constraints
-        self.tolerance = tolerance
+        self.target = 0.49 * tolerance  # of the total variation
         self.make_solver = make_solver
         self.check_size = check_size
         self.note = note
         self.rounds = 0
-        self.largest = 0
+        self.best: EngineResult | None = None
 
-    # -- rough law -----------------------------------------------------------------------------------------
+    def run(self) -> EngineResult:
+        """Return the law with the best bound that was reached.
+
+        Raises
+        ------
+        StateSpaceLimitError, UnsupportedError
+            If the limits are hit, or if there are several closed classes. ``self.best`` is what was reached.
+        """
+        began = time.perf_counter()
+        why: list[str] = []
+        whole = self.whole_class()
+        law = self.rough() if whole is None else self.solve(whole)
+        rough_time = time.perf_counter() - began
+        bound = self.find_bound(law, whole, why)
+        if bound is None and self.trap is not None:
+            law = self.solve(FibreSet.from_reduced(self.lattice.coordinates, self.trap))
+            bound = self.find_bound(law, whole, why)
+        bound_time = time.perf_counter() - began - rough_time
+        result = self.estimated(law, why) if bound is None else self.certified(law, bound)
+        result.statistics.update(
+            rounds=self.rounds,
+            bound_states=0 if bound is None else bound.space.n_states,
+            seconds_first_law=rough_time,
+            seconds_bound=bound_time,
+            seconds=time.perf_counter() - began,
+        )
+        return result
+
+    # -- laws of truncated chains ----------------------------------------------------------------------------
+
+    def whole_class(self) -> FibreSet | None:
+        """Return all reachable states if they are shown to be few, else None."""
+        size = float(np.prod(self.lattice.largest + 1.0))
+        if not size <= _WHOLE_STATES:
+            return None
+        start = FibreSet.from_reduced(self.lattice.coordinates, self.lattice.start[None, :])
+        return closure(self.lattice.tables, start, Constraints(self.lattice.network), _WHOLE_STATES)
 
     def solve(self, space: FibreSet, reference: IntArray | None = None) -> TruncatedLaw:
-        """Return the truncated law on a set; without a reference, the middle of the set comes first."""
+        """Return the truncated law on a set; on its closed class alone if it has one.
+
+        Raises
+        ------
+        UnsupportedError
+            If there are several closed classes, and the initial state is in none of them.
+        """
         self.check_size(space)
         self.rounds += 1
-        self.largest = max(self.largest, space.n_states)
-        if reference is None:
-            reference = space.reduced(space.n_states // 2, space.n_states // 2 + 1)[0]
-        position = int(self.lattice.positions(space, reference[None, :])[0])
-        return truncated_law(self.lattice, space, position, self.make_solver)
+        chain = FiniteChain.of(self.lattice.network, space, self.lattice.tables)
+        classes = communicating_classes(chain)
+        if classes.closed.size:
+            members = self.members(space, classes)
+            if members.size < space.n_states:
+                return self.solve(space.where(np.isin(np.arange(space.n_states), members)), reference)
+        position = -1
+        if reference is not None:
+            position = int(self.lattice.positions(space, reference[None, :])[0])
+        return truncated_law(self.lattice, space, chain, max(position, 0), self.make_solver)
+
+    def members(self, space: FibreSet, classes: Classes) -> IntArray:
+        """Return the positions of the states of the closed class that counts."""
+        if classes.closed.size == 1:
+            return classes.members(int(classes.closed[0]))
+        start = int(self.lattice.positions(space, self.lattice.start[None, :])[0])
+        if start >= 0 and classes.labels[start] in classes.closed:
+            return classes.members(int(classes.labels[start]))
+        names = self.lattice.coordinates.species_names
+        firsts = [space.states(k, k + 1)[0] for k in (int(classes.members(int(c))[0]) for c in classes.closed[:3])]
+        shown = "; ".join(", ".join(f"{n} = {x}" for n, x in zip(names, s, strict=True)) for s in firsts)
+        message = (
+            f"the network has {classes.closed.size} closed classes of states, each with a stationary law of its own, and "
+            f"where it ends depends on chance; states of some are ({shown}). Give initial= a state of the one that is meant"
+        )
+        raise UnsupportedError(message)
 
     def rough(self) -> TruncatedLaw:
         """Return a law on a set that loses little probability per jump, to see where the mass is."""
-        centre = likely_state(self.lattice)
-        space = start_set(self.lattice, centre, self.constraints)
-        reference = centre
+        reference = likely_state(self.lattice)
+        space = start_set(self.lattice, reference, self.constraints)
         law = self.solve(space, reference)
         for _ in range(_MOST_ROUNDS):
             jumps = float(law.p.astype(float) @ law.chain.exit)
-            lost = float(law.residual.flow.sum())
-            self.note(space.n_states, np.nan)
-            if lost <= 1e-6 * jumps or space.n_states > _ROUGH_STATES:
+            self.note(law.space.n_states, np.nan)
+            if float(law.residual.flow.sum()) <= _ROUGH * jumps or law.space.n_states > _ROUGH_STATES:
                 break
-            keep = needed(law, np.ones(space.n_states), 1e-8 * jumps)
-            smaller, p = space.where(keep), law.p[keep].astype(float)
-            larger = grow(self.lattice, smaller, p, 0.3e-6 * jumps, self.constraints)
+            keep = needed(law, np.ones(law.space.n_states), 0.03 * _ROUGH * jumps)
+            smaller, p = law.space.where(keep), law.p[keep].astype(float)
+            larger = grow(self.lattice, smaller, p, 0.3 * _ROUGH * jumps, self.constraints)
             if larger.n_states == smaller.n_states:
                 break  # the user's bounds
-            reference = law.space.reduced()[int(np.argmax(law.p))]
-            space = larger
-            law = self.solve(space, reference)
+            law = self.solve(larger, law.most_likely)
         return law
 
     # -- the bound of the return time ------------------------------------------------------------------------
+
+    trap: IntArray | None = None
 
     def candidates(self, law: TruncatedLaw) -> list[DriftFunction]:
         """Return drift functions worth trying."""
@@ -144,100 +217,85 @@ class Engine:
         quadratic = quadratic_candidate(self.lattice, mean, variance)
         return found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
 
-    def find_bound(self, law: TruncatedLaw, why: list[str]) -> HittingBound | None:
+    def find_bound(self, law: TruncatedLaw, whole: FibreSet | None, why: list[str]) -> HittingBound | None:
         """Return the first bound of the return time whose proof succeeds; the reasons of the others go to ``why``."""
-        reference = law.space.reduced()[int(np.argmax(law.p))]
+        reward = Reward.time(self.lattice.n_axes)
+        if whole is not None:
+            try:
+                return finite_hitting_bound(self.lattice, whole, reward, law.most_likely, self.make_solver)
+            except NoDrift as reason:
+                why.append(str(reason))
+                return None
         wider = law.space if law.space.n_states <= _WIDER_STATES else None
         for drift in self.candidates(law):
             rise = upward_drift(self.lattice, drift, law.space.reduced(), law.p.astype(float))
+            rise = rise or upward_drift(self.lattice, drift, self.lattice.start[None, :], np.ones(1)) or 1.0
             for slack in _SLACKS:
-                if not rise > 0.0:
-                    continue
                 try:
-                    bound = hitting_bound(
-                        self.lattice, drift, slack * rise, Reward.time(self.lattice.n_axes), reference,
-                        self.make_solver, wider,
-                    )  # fmt: skip
+                    return hitting_bound(
+                        self.lattice, drift, slack * rise, reward, law.most_likely, self.make_solver, wider
+                    )
                 except NoDrift as reason:
                     failure = f"{drift.kind} drift function: {reason}"
                     if failure not in why:
                         why.append(failure)
-                    continue
-                return bound
+                    if reason.trap is not None and self.trap is None:
+                        self.trap = reason.trap
+                        return None
         return None
 
-    # -- the whole ---------------------------------------------------------------------------------------------
+    # -- growth to the tolerance -----------------------------------------------------------------------------
 
-    def run(self) -> EngineResult:
-        """Return the law with the best bound that was reached.
-
-        Raises
-        ------
-        StateSpaceLimitError
-            If the limits are hit; ``error.result`` is the `EngineResult` so far.
-        """
-        began = time.perf_counter()
-        why: list[str] = []
-        law = self.rough()
-        rough_time = time.perf_counter() - began
-        bound = self.find_bound(law, why)
-        bound_time = time.perf_counter() - began - rough_time
-        if bound is None:
-            return EngineResult(law, None, None, why)
-        result = self.refine(law, bound)
-        result.statistics.update(
-            seconds_rough=rough_time,
-            seconds_bound=bound_time,
-            seconds=time.perf_counter() - began,
-            bound_states=bound.space.n_states,
-        )
-        return result
-
-    def refine(self, law: TruncatedLaw, bound: HittingBound) -> EngineResult:
-        """Grow the set until the bound is within the tolerance."""
-        target = 0.49 * self.tolerance
-        law = self.solve(law.space, bound.reference)
-        result = EngineResult(law, bound, None, [])
-        for _ in range(_MOST_ROUNDS):
-            weighted = weighted_residual(law, bound.values)
-            if max(weighted.above, weighted.below) > 0.1 * target:
-                law = law.refined()
-                weighted = weighted_residual(law, bound.values)
-            result = EngineResult(law, bound, weighted, [])
-            self.note(law.space.n_states, 2.0 * weighted.one_sided)
-            if weighted.one_sided <= target or weighted.outside <= 0.05 * target:
-                break
-            score = law.p.astype(float) * self.weights(law, bound)
-            larger = grow(self.lattice, law.space, score, 0.1 * target, self.constraints)
-            if larger.n_states == law.space.n_states:
-                break
-            try:
-                law = self.solve(larger, bound.reference)
-            except StateSpaceLimitError as error:
-                error.result = result
-                raise
-        return self.pruned(result, target)
-
-    def weights(self, law: TruncatedLaw, bound: HittingBound) -> FloatArray:
-        """Return the bound of the return time at the states of the set."""
-        return bound.values(law.space.reduced()).astype(float)
-
-    def pruned(self, result: EngineResult, target: float) -> EngineResult:
-        """Return the law on a smaller set, if it holds the tolerance as well."""
-        assert result.bound is not None
-        assert result.weighted is not None
-        room = target - result.weighted.one_sided
+    def certified(self, law: TruncatedLaw, bound: HittingBound) -> EngineResult:
+        """Grow the set until the proven bound is within the tolerance, then drop what is not needed."""
+        if (law.most_likely != law.reference_state).any():
+            law = self.solve(law.space, bound.reference)
+        result = self.grown(law, bound, lambda found: self.weigh(found, bound))
+        room = self.target - result.weighted.one_sided
         if room <= 0.0:
             return result
-        weights = self.weights(result.law, result.bound)
-        keep = needed(result.law, weights, 0.5 * room)
+        keep = needed(result.law, bound.values(result.law.space.reduced()).astype(float), 0.5 * room)
         if keep.sum() > 0.97 * keep.size:
             return result
-        law = self.solve(result.law.space.where(keep), result.bound.reference)
-        weighted = weighted_residual(law, result.bound.values)
-        if max(weighted.above, weighted.below) > 0.1 * target:
+        smaller, weighted = self.weigh(self.solve(result.law.space.where(keep), bound.reference), bound)
+        return EngineResult(smaller, bound, weighted, []) if weighted.one_sided <= self.target else result
+
+    def weigh(self, law: TruncatedLaw, bound: HittingBound) -> tuple[TruncatedLaw, WeightedResidual]:
+        """Return the law, corrected if its residual matters, and the weighted sums."""
+        weighted = weighted_residual(law, bound.values)
+        if max(weighted.above, weighted.below) > 0.05 * self.target:
             law = law.refined()
-            weighted = weighted_residual(law, result.bound.values)
-        if weighted.one_sided > target:
-            return result
-        return EngineResult(law, result.bound, weighted, result.why)
+            weighted = weighted_residual(law, bound.values)
+        return law, weighted
+
+    def estimated(self, law: TruncatedLaw, why: list[str]) -> EngineResult:
+        """Grow the set until an estimate of the error is within the tolerance: returns inside the set take as long as here."""
+
+        def weigh(found: TruncatedLaw) -> tuple[TruncatedLaw, WeightedResidual]:
+            return found, estimated_residual(found)
+
+        result = self.grown(law, None, weigh)
+        result.why = why
+        return result
+
+    def grown(
+        self, law: TruncatedLaw, bound: HittingBound | None,
+        weigh: Callable[[TruncatedLaw], tuple[TruncatedLaw, WeightedResidual]],
+    ) -> EngineResult:  # fmt: skip
+        """Grow the set where the flow out of it costs, until the sum is within the tolerance or nothing is gained."""
+        law, weighted = weigh(law)
+        result = EngineResult(law, bound, weighted, [])
+        for _ in range(_MOST_ROUNDS):
+            self.best = result
+            self.note(law.space.n_states, 2.0 * weighted.one_sided)
+            if weighted.one_sided <= self.target or weighted.outside <= 0.02 * self.target:
+                break
+            times = return_times(law) if bound is None else bound.values(law.space.reduced()).astype(float)
+            larger = grow(
+                self.lattice, law.space, law.p.astype(float) * times, 0.1 * self.target, self.constraints
+            )
+            if larger.n_states == law.space.n_states:
+                break
+            law, weighted = weigh(self.solve(larger, law.reference_state))
+            result = EngineResult(law, bound, weighted, [])
+        return result

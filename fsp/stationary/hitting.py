@@ -159,7 +159,7 @@ def _without_traps(lattice: Lattice, space: FibreSet, reference: IntArray, drift
         entered |= bool(len(sources) and (lattice.rates(sources)[:, r] != 0).any())
     if start or entered:
         message = "there are reachable states from which the reference state is never reached again"
-        raise NoDrift(message)
+        raise NoDrift(message, states)
     return space.where(~trapped)
 
 

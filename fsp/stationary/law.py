@@ -17,6 +17,7 @@ from fsp.statespace.fibres import FibreSet
 
 __all__ = ["TruncatedLaw", "truncated_law"]
 
+IntArray = NDArray[np.int64]
 LongArray = NDArray[np.longdouble]
 
 #: Corrections by the residual in extended precision; each one gains some ten digits.
@@ -50,6 +51,17 @@ class TruncatedLaw:
     def info(self) -> str:
         """What the solver says of itself."""
         return "one state" if self.solver is None else self.solver.info
+
+    @property
+    def reference_state(self) -> IntArray:
+        """The reference state, a row of coordinates."""
+        return self.space.reduced(self.reference, self.reference + 1)[0]
+
+    @property
+    def most_likely(self) -> IntArray:
+        """The most probable state."""
+        best = int(np.argmax(self.p))
+        return self.space.reduced(best, best + 1)[0]
 
     @property
     def others(self) -> NDArray[np.bool_]:
@@ -91,7 +103,7 @@ def _normalised(p: LongArray) -> LongArray:
 
 
 def truncated_law(
-    lattice: Lattice, space: FibreSet, reference: int, make_solver: MakeSolver
+    lattice: Lattice, space: FibreSet, chain: FiniteChain, reference: int, make_solver: MakeSolver
 ) -> TruncatedLaw:
     """Return the stationary law of the chain in which all outflow comes back at the reference.
 
@@ -103,7 +115,6 @@ def truncated_law(
     SolverError
         If the solver returns no finite numbers.
     """
-    chain = FiniteChain.of(lattice.network, space, lattice.tables)
     keep = np.ones(space.n_states, np.bool_)
     keep[reference] = False
     p = np.ones(space.n_states, np.longdouble)
