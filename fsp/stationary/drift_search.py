@@ -14,7 +14,7 @@ from fsp.moments.ranges import Box
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.lattice import Lattice
 
-__all__ = ["linear_candidates", "quadratic_candidate", "upward_drift"]
+__all__ = ["drift_scale", "linear_candidates", "quadratic_candidate"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -158,13 +158,17 @@ def quadratic_candidate(lattice: Lattice, mean: FloatArray, variance: FloatArray
     return DriftFunction.quadratic(curvature, centre)
 
 
-def upward_drift(lattice: Lattice, drift: DriftFunction, states: IntArray, p: FloatArray) -> float:
-    """Return the mean rate at which reactions raise V under a law, or at the centre of a quadratic function.
+def drift_scale(lattice: Lattice, drift: DriftFunction, states: IntArray, p: FloatArray) -> float:
+    """Return a rate at which reactions raise V: the scale for how far it has to fall elsewhere.
 
-    It is the scale for how far V has to fall elsewhere.
+    It is that of a law, or at the centre of a quadratic function, or at the initial state; 1 where all of them are zero.
     """
-    if drift.kind == "quadratic":
-        states, p = drift.centre[None, :], np.ones(1)
+    start = lattice.start[None, :], np.ones(1)
+    first = (drift.centre[None, :], np.ones(1)) if drift.kind == "quadratic" else (states, p)
+    return _rise(lattice, drift, *first) or _rise(lattice, drift, *start) or 1.0
+
+
+def _rise(lattice: Lattice, drift: DriftFunction, states: IntArray, p: FloatArray) -> float:
     rates = lattice.rates(states).astype(float)
     total = 0.0
     for r in lattice.reactions:

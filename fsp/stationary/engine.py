@@ -21,7 +21,7 @@ from fsp.stationary.chain import FiniteChain
 from fsp.stationary.classes import Classes, communicating_classes
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.drift_region import NoDrift
-from fsp.stationary.drift_search import linear_candidates, quadratic_candidate, upward_drift
+from fsp.stationary.drift_search import drift_scale, linear_candidates, quadratic_candidate
 from fsp.stationary.hitting import HittingBound, MakeSolver, finite_hitting_bound, hitting_bound
 from fsp.stationary.lattice import Lattice
 from fsp.stationary.law import TruncatedLaw, truncated_law
@@ -228,8 +228,7 @@ class Engine:
                 return None
         wider = law.space if law.space.n_states <= _WIDER_STATES else None
         for drift in self.candidates(law):
-            rise = upward_drift(self.lattice, drift, law.space.reduced(), law.p.astype(float))
-            rise = rise or upward_drift(self.lattice, drift, self.lattice.start[None, :], np.ones(1)) or 1.0
+            rise = drift_scale(self.lattice, drift, law.space.reduced(), law.p.astype(float))
             for slack in _SLACKS:
                 try:
                     return hitting_bound(

@@ -67,6 +67,10 @@ def _never_lowered(lattice: Lattice) -> list[Fraction] | None:
     if not answer.success or answer.fun > -0.5:
         return None
     weights = [Fraction(float(x)).limit_denominator(1000) for x in answer.x[:n]]
+    unit = Fraction(
+        math.gcd(*(w.numerator for w in weights)) or 1, math.lcm(*(w.denominator for w in weights))
+    )
+    weights = [w / unit for w in weights]
     for r in lattice.reactions:
         if sum(w * int(v) for w, v in zip(weights, lattice.shifts[r], strict=True)) < 0:
             return None
@@ -93,14 +97,16 @@ def _refuse_divergent_weights(lattice: Lattice) -> None:
     if any(abs(int(lattice.shifts[r, 0])) != 1 for r in lattice.reactions):
         return
     found = _birth_and_death(lattice)
-    if found is None:
-        return
-    birth, death = found
-    # birth(n) - death(n + 1) >= 0 from some n on: then the weights do not fall.
-    difference = _add(birth, _shifted(death, 1), -1)
-    start = _signed_from(difference)
-    if start is None or not (_positive_from(birth, 0) and _positive_from(death, 1)):
-        return
+    if found is not None:
+        birth, death = found
+        # birth(n) - death(n + 1) >= 0 from some n on: then the weights do not fall.
+        start = _signed_from(_add(birth, _shifted(death, 1), -1))
+        if start is None or not (_positive_from(birth, 0) and _positive_from(death, 1)):
+            return
+    else:
+        start = _outweighed_from(lattice)
+        if start is None:
+            return
     name = lattice.coordinates.species_names[lattice.coordinates.axes[0]]
     message = (
         f"the network has no stationary law: from {name} = {start} on births at n are at least as fast as deaths at n + 1, "
@@ -129,6 +135,24 @@ def _birth_and_death(lattice: Lattice) -> tuple[Coefficients, Coefficients] | No
             power = monomial[0][1] if monomial else 0
             total[power] = total.get(power, Fraction(0)) + value
     return totals
+
+
+def _outweighed_from(lattice: Lattice) -> int | None:
+    """Return a count from which on ranges show that births outweigh deaths, if all states communicate; else None."""
+    network, box = lattice.network, _reachable_box(lattice)
+    name = lattice.coordinates.species_names[lattice.coordinates.axes[0]]
+    for start in (1, 10, 100, 1000):
+        beyond = box.within(name, Interval(float(start), math.inf))
+        ranges = [(int(lattice.shifts[r, 0]), value_range(network.propensities[r].expression, beyond)) for r in lattice.reactions]
+        birth = sum(max(x.lower, 0.0) for shift, x in ranges if shift > 0) * (1.0 - 1e-14)
+        death = [x for shift, x in ranges if shift < 0]
+        if birth > 0.0 and birth >= sum(x.upper for x in death) * (1.0 + 1e-14) and sum(x.lower for x in death) > 0.0:
+            rates = lattice.rates(np.arange(start + 1)[:, None])
+            up = sum(rates[:, r] for r in lattice.reactions if lattice.shifts[r, 0] > 0)
+            down = sum(rates[:, r] for r in lattice.reactions if lattice.shifts[r, 0] < 0)
+            if (up > 0).all() and (down[1:] > 0).all():
+                return start
+    return None
 
 
 def _add(a: Coefficients, b: Coefficients, factor: int) -> Coefficients:

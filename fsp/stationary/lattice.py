@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fsp.generator.tables import FactorTables
 from fsp.moments.polynomial import constant
+from fsp.stationary.rate_rounding import roundings
 from fsp.statespace import kernels
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
@@ -68,7 +69,21 @@ class Lattice:
         table = self.tables.evaluation_error
         if UNIT < 2.0**-60:
             table -= 2.0**-53  # nothing was rounded to double precision
-        return (self.tables.n_tables + 1) * (table + UNIT)
+        return max((n * UNIT * 1.01 + m * table for n, m in self._roundings), default=UNIT)
+
+    @functools.cached_property
+    def _roundings(self) -> list[tuple[int, int]]:
+        """For each reaction roundings that are counted, and factors for which only the bound of the tables is known."""
+        counts = frozenset(self.network.species_names)
+        positive = frozenset(name for name, value in self.network.parameters.items() if value > 0)
+        found = []
+        for r in self.reactions:
+            factors = self.network.propensities[r].factors
+            steps = [roundings(factor.expression, counts, positive) for factor in factors]
+            # The products of factors and tables, and the constant.
+            products = len(factors) + self.tables.n_tables + 3
+            found.append((products + sum(n for n in steps if n is not None), steps.count(None)))
+        return found
 
     def outside_lattice(self, states: IntArray) -> NDArray[np.bool_]:
         """Tell which states have a negative count."""

@@ -14,7 +14,7 @@ from fsp.moments.polynomial import Affine, affine, polynomial
 from fsp.stationary.certificate import WeightedResidual, weighted_residual
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.drift_region import NoDrift
-from fsp.stationary.drift_search import upward_drift
+from fsp.stationary.drift_search import drift_scale
 from fsp.stationary.hitting import HittingBound, MakeSolver, hitting_bound
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.law import TruncatedLaw
@@ -83,7 +83,7 @@ def _bound(
 ) -> HittingBound | None:
     lattice = bound.lattice
     p, states = law.p.astype(float), law.space.reduced()
-    rise = upward_drift(lattice, drift, states, p) / float(p @ reward.values(states).astype(float))
+    rise = drift_scale(lattice, drift, states, p) / float(p @ reward.values(states).astype(float))
     for slack in _SLACKS:
         try:
             return hitting_bound(lattice, drift, slack * rise, reward, bound.reference, make_solver, bound.space)
