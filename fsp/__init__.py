@@ -19,6 +19,7 @@ from fsp.errors import (
     ExpressionError,
     FSPError,
     ModelError,
+    NoStationaryLawError,
     PropensityError,
     SolverError,
     StateSpaceLimitError,
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from fsp.results import TransientResult, load_result
     from fsp.simulate import simulate
     from fsp.solve import solve_transient
+    from fsp.solve_stationary import solve_stationary
+    from fsp.stationary_result import StationaryResult
 
 __all__ = [
     "ArgumentError",
@@ -56,11 +59,13 @@ __all__ = [
     "Interval",
     "Ledger",
     "ModelError",
+    "NoStationaryLawError",
     "PropensityError",
     "Reaction",
     "ReactionNetwork",
     "SolverError",
     "StateSpaceLimitError",
+    "StationaryResult",
     "StorageError",
     "ToleranceError",
     "TransientResult",
@@ -72,6 +77,7 @@ __all__ = [
     "load_model",
     "load_result",
     "simulate",
+    "solve_stationary",
     "solve_transient",
 ]
 
@@ -85,12 +91,14 @@ _LAZY = {
     "Ledger": "fsp.ledger",
     "Reaction": "fsp.model.equations",
     "ReactionNetwork": "fsp.model.network",
+    "StationaryResult": "fsp.stationary_result",
     "TransientResult": "fsp.results",
     "export_chain": "fsp.export",
     "load_ensemble": "fsp.ensemble",
     "load_model": "fsp.model.loader",
     "load_result": "fsp.results",
     "simulate": "fsp.simulate",
+    "solve_stationary": "fsp.solve_stationary",
     "solve_transient": "fsp.solve",
 }
 

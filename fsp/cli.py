@@ -19,6 +19,7 @@ import fsp
 from fsp import cli_output, storage
 from fsp.cli_arguments import FIGURES, SAVES, check_picture, parse_bounds, parse_memory, parse_times
 from fsp.cli_export import export
+from fsp.cli_stationary import stationary
 from fsp.errors import ArgumentError, FSPError, SolverError, StorageError
 
 __all__ = ["main"]
@@ -182,7 +183,7 @@ def report(result: str, output: str | None, species: tuple[str, ...], as_json: b
         message = f"the report would take the place of the result {result!r}: give another name with -o"
         raise ArgumentError(message)
     storage.check_writable(target)
-    loaded = fsp.load_result(result)
+    loaded = _transient_result(result)
     listed = list(loaded.names) if loaded.network is None else cli_output.shown_names(loaded.network)
     names = list(dict.fromkeys(species)) or [name for name in listed if name in loaded.names]
     write_report(loaded, target, names)
@@ -193,10 +194,19 @@ def report(result: str, output: str | None, species: tuple[str, ...], as_json: b
 
 
 commands.add_command(export)
+commands.add_command(stationary)
 
 
 def _load(model: str) -> Any:
     return fsp.load_model(model)
+
+
+def _transient_result(path: str) -> Any:
+    loaded = fsp.load_result(path)
+    if not hasattr(loaded, "times"):
+        message = f"{path!r} holds a stationary distribution; reports are written about courses in time"
+        raise ArgumentError(message)
+    return loaded
 
 
 def _solve(network: Any, times: list[float], options: dict[str, Any]) -> Any:
@@ -225,7 +235,14 @@ def _failure(error: SolverError, model: str, names: list[str]) -> dict[str, Any]
 def _partial_note(error: SolverError) -> str:
     """Say what a solver that gave up had finished."""
     partial = error.result
-    if partial is None or not len(partial):
+    if partial is None or not hasattr(partial, "times"):
+        return (
+            "nothing was finished"
+            if partial is None
+            else f"reached: error {'bound' if partial.certified else 'estimate'} {partial.error_bound:.2e}, "
+            f"{partial.n_states:,} states"
+        )
+    if not len(partial):
         return "nothing was finished"
     return (
         f"finished up to t = {partial.times[-1]:g} ({len(partial)} times), "

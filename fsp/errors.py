@@ -11,6 +11,7 @@ __all__ = [
     "ExpressionError",
     "FSPError",
     "ModelError",
+    "NoStationaryLawError",
     "PropensityError",
     "SolverError",
     "StateSpaceLimitError",
@@ -46,6 +47,10 @@ class UnsupportedError(ModelError):
 
 class PropensityError(ModelError):
     """A propensity is negative or not finite at a state, or would make a count negative."""
+
+
+class NoStationaryLawError(FSPError):
+    """The network has no stationary law; the message says why."""
 
 
 class StorageError(FSPError, OSError):

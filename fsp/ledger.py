@@ -19,6 +19,15 @@ MEANINGS: dict[str, str] = {
     "rounding": "floating-point rounding, worst case",
 }
 
+#: The same for stationary distributions.
+STATIONARY_MEANINGS: dict[str, str] = {
+    "truncation": "flow out of the state set, by the time that it takes to return",
+    "residual": "residual of the linear solver, by the same times",
+    "rounding": "floating-point rounding, worst case",
+}
+
+_MEANING = {**MEANINGS, **STATIONARY_MEANINGS}
+
 
 @dataclass
 class Ledger:
@@ -74,7 +83,7 @@ class Ledger:
 
     def __str__(self) -> str:
         width = max(len(name) for name in self.entries)
-        lines = [f"{name:<{width}}  {amount:9.3e}  {MEANINGS.get(name, '')}" for name, amount in self]
+        lines = [f"{name:<{width}}  {amount:9.3e}  {_MEANING.get(name, '')}" for name, amount in self]
         for boundary, amount in sorted(self.leaks.items(), key=lambda item: -item[1])[:5]:
             lines.insert(2, f"{'':<{width}}  {amount:9.3e}    by {boundary}")
         lines.append(f"{'total':<{width}}  {self.total:9.3e}  bound on the 1-norm of the error")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -16,9 +15,11 @@ from fsp.distribution import Distribution
 from fsp.errors import ArgumentError, ModelError
 from fsp.interval import Interval
 from fsp.ledger import Ledger
+from fsp.kept_network import kept_record
 from fsp.observed_values import check_kept
 from fsp.query import unknown_species
 from fsp.restore import from_dataset
+from fsp.stationary_result import StationaryResult
 from fsp.summary import KINDS, Summary, check_kind
 from fsp.version import __version__
 
@@ -210,7 +211,7 @@ class TransientResult(Sequence[Distribution]):
         ArgumentError
             When less is kept than is asked for.
         """
-        network = _record_of(self.network)
+        network = kept_record(self.network)
         check_kept(self.network if network else None, self.times.tolist(), self._distributions)
         record: dict[str, Any] = {
             "version": self.version,
@@ -324,21 +325,8 @@ class TransientResult(Sequence[Distribution]):
     __hash__ = None  # type: ignore[assignment]
 
 
-def _record_of(network: Any) -> dict[str, Any] | None:
-    """Return the network as plain data; what cannot be expressed must not keep numbers from being saved."""
-    if network is None:
-        return None
-    from fsp.model.record import network_record
-
-    try:
-        return network_record(network)
-    except ModelError as error:
-        warnings.warn(f"fsp: the result is saved without its network: {error}", stacklevel=4)
-        return None
-
-
-def load_result(path: str | os.PathLike[str]) -> TransientResult:
-    """Read a result that ``TransientResult.save`` wrote: an equal one, if it was saved whole.
+def load_result(path: str | os.PathLike[str]) -> TransientResult | StationaryResult:
+    """Read a result that ``TransientResult.save`` or ``StationaryResult.save`` wrote: an equal one, if it was saved whole.
 
     Raises
     ------
@@ -349,6 +337,8 @@ def load_result(path: str | os.PathLike[str]) -> TransientResult:
     """
     try:
         times, laws, record, network = from_dataset(storage.read_dataset(path))
+        if "stationary" in record:
+            return StationaryResult.from_record(network, laws[0], record)
         return TransientResult(
             network,
             times,

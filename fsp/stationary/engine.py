@@ -1,0 +1,300 @@
+"""From a network to a certified stationary law: start, rough law, bound of return times, growth, proof."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fsp.errors import UnsupportedError
+from fsp.generator.growth import closure
+from fsp.stationary.certificate import (
+    WeightedResidual,
+    estimated_residual,
+    return_times,
+    weighted_residual,
+)
+from fsp.stationary.chain import FiniteChain
+from fsp.stationary.classes import Classes, communicating_classes
+from fsp.stationary.drift_function import DriftFunction
+from fsp.stationary.drift_region import NoDrift
+from fsp.stationary.drift_search import drift_scale, linear_candidates, quadratic_candidate
+from fsp.stationary.hitting import HittingBound, MakeSolver, finite_hitting_bound, hitting_bound
+from fsp.stationary.lattice import Lattice
+from fsp.stationary.law import TruncatedLaw, truncated_law
+from fsp.stationary.protocol import ChainSolver, find_solver
+from fsp.stationary.reward import Reward
+from fsp.stationary.selection import SelectedSolver
+from fsp.stationary.start import likely_state
+from fsp.stationary.truncation import grow, needed, start_set
+from fsp.statespace.constraints import Constraints
+from fsp.statespace.fibres import FibreSet
+
+__all__ = ["Engine", "EngineResult", "solver_for"]
+
+IntArray = NDArray[np.int64]
+
+_MOST_ROUNDS = 60
+#: Part of the jumps that may leave the first set, and its largest size.
+_ROUGH, _ROUGH_STATES = 1e-6, 60_000
+#: Up to so many states a finite class is taken whole.
+_WHOLE_STATES = 200_000
+#: Up to so many states the first set takes part in the bound of the return time.
+_WIDER_STATES = 20_000
+#: How strongly V has to fall outside of the set of the linear systems, relative to the rate at which reactions raise it.
+_SLACKS = (0.25, 0.05, 0.01)
+
+
+def solver_for(method: str, tolerance: float, memory: float | None = None) -> MakeSolver:
+    """Return what makes a solver for a chain: chosen by cost, with checked results, or the one that is named."""
+    if method != "auto":
+        find_solver(method)  # refuses unknown names before any work
+
+    def make(chain: FiniteChain) -> ChainSolver:
+        return SelectedSolver(chain, tolerance, method=method, memory=memory)
+
+    return make
+
+
+@dataclass(eq=False)
+class EngineResult:
+    """What was found, and how.
+
+    Attributes
+    ----------
+    law : TruncatedLaw
+    bound : HittingBound or None
+        None when no bound of the return time was proven; then the error is an estimate.
+    weighted : WeightedResidual
+    why : list of str
+        What failed, if something did.
+    statistics : dict
+    """
+
+    law: TruncatedLaw
+    bound: HittingBound | None
+    weighted: WeightedResidual
+    why: list[str]
+    statistics: dict[str, float | int] = field(default_factory=dict)
+
+
+class Engine:
+    """One run of the stationary solver on one class of states.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    constraints : Constraints
+        What the user limits the set to.
+    tolerance : float
+        Of the 1-norm.
+    make_solver : callable
+    check_size : callable
+        Raises `StateSpaceLimitError` if a set exceeds the limits.
+    note : callable
+        Told the number of states and the present bound.
+    """
+
+    def __init__(
+        self, lattice: Lattice, constraints: Constraints, tolerance: float, make_solver: MakeSolver,
+        check_size: Callable[[FibreSet], None], note: Callable[[int, float], None],
+    ) -> None:  # fmt: skip
+        self.lattice = lattice
+        self.constraints = constraints
+        self.target = 0.49 * tolerance  # of the total variation
+        self.make_solver = make_solver
+        self.check_size = check_size
+        self.note = note
+        self.rounds = 0
+        self.best: EngineResult | None = None
+
+    def run(self) -> EngineResult:
+        """Return the law with the best bound that was reached.
+
+        Raises
+        ------
+        StateSpaceLimitError, UnsupportedError
+            If the limits are hit, or if there are several closed classes. ``self.best`` is what was reached.
+        """
+        began = time.perf_counter()
+        why: list[str] = []
+        whole = self.whole_class()
+        law = self.rough() if whole is None else self.solve(whole)
+        rough_time = time.perf_counter() - began
+        bound = self.find_bound(law, whole, why)
+        if bound is None and self.trap is not None:
+            law = self.solve(FibreSet.from_reduced(self.lattice.coordinates, self.trap))
+            bound = self.find_bound(law, whole, why)
+        bound_time = time.perf_counter() - began - rough_time
+        result = self.estimated(law, why) if bound is None else self.certified(law, bound)
+        result.statistics.update(
+            rounds=self.rounds,
+            bound_states=0 if bound is None else bound.space.n_states,
+            seconds_first_law=rough_time,
+            seconds_bound=bound_time,
+            seconds=time.perf_counter() - began,
+        )
+        return result
+
+    # -- laws of truncated chains ----------------------------------------------------------------------------
+
+    def whole_class(self) -> FibreSet | None:
+        """Return all reachable states if they are shown to be few, else None."""
+        size = float(np.prod(self.lattice.largest + 1.0))
+        if not size <= _WHOLE_STATES:
+            return None
+        start = FibreSet.from_reduced(self.lattice.coordinates, self.lattice.start[None, :])
+        return closure(self.lattice.tables, start, Constraints(self.lattice.network), _WHOLE_STATES)
+
+    def solve(self, space: FibreSet, reference: IntArray | None = None) -> TruncatedLaw:
+        """Return the truncated law on a set; on its closed class alone if it has one.
+
+        Raises
+        ------
+        UnsupportedError
+            If there are several closed classes, and the initial state is in none of them.
+        """
+        self.check_size(space)
+        self.rounds += 1
+        chain = FiniteChain.of(self.lattice.network, space, self.lattice.tables)
+        classes = communicating_classes(chain)
+        if classes.closed.size:
+            members = self.members(space, classes)
+            if members.size < space.n_states:
+                return self.solve(space.where(np.isin(np.arange(space.n_states), members)), reference)
+        position = -1
+        if reference is not None:
+            position = int(self.lattice.positions(space, reference[None, :])[0])
+        return truncated_law(self.lattice, space, chain, max(position, 0), self.make_solver)
+
+    def members(self, space: FibreSet, classes: Classes) -> IntArray:
+        """Return the positions of the states of the closed class that counts."""
+        if classes.closed.size == 1:
+            return classes.members(int(classes.closed[0]))
+        start = int(self.lattice.positions(space, self.lattice.start[None, :])[0])
+        if start >= 0 and classes.labels[start] in classes.closed:
+            return classes.members(int(classes.labels[start]))
+        names = self.lattice.coordinates.species_names
+        firsts = [space.states(k, k + 1)[0] for k in (int(classes.members(int(c))[0]) for c in classes.closed[:3])]
+        shown = "; ".join(", ".join(f"{n} = {x}" for n, x in zip(names, s, strict=True)) for s in firsts)
+        message = (
+            f"the network has {classes.closed.size} closed classes of states, each with a stationary law of its own, and "
+            f"where it ends depends on chance; states of some are ({shown}). Give initial= a state of the one that is meant"
+        )
+        raise UnsupportedError(message)
+
+    def rough(self) -> TruncatedLaw:
+        """Return a law on a set that loses little probability per jump, to see where the mass is."""
+        reference = likely_state(self.lattice)
+        space = start_set(self.lattice, reference, self.constraints)
+        law = self.solve(space, reference)
+        for _ in range(_MOST_ROUNDS):
+            jumps = float(law.p.astype(float) @ law.chain.exit)
+            self.note(law.space.n_states, np.nan)
+            if float(law.residual.flow.sum()) <= _ROUGH * jumps or law.space.n_states > _ROUGH_STATES:
+                break
+            keep = needed(law, np.ones(law.space.n_states), 0.03 * _ROUGH * jumps)
+            smaller, p = law.space.where(keep), law.p[keep].astype(float)
+            larger = grow(self.lattice, smaller, p, 0.3 * _ROUGH * jumps, self.constraints)
+            if larger.n_states == smaller.n_states:
+                break  # the user's bounds
+            law = self.solve(larger, law.most_likely)
+        return law
+
+    # -- the bound of the return time ------------------------------------------------------------------------
+
+    trap: IntArray | None = None
+
+    def candidates(self, law: TruncatedLaw) -> list[DriftFunction]:
+        """Return drift functions worth trying."""
+        p, states = law.p.astype(float), law.space.reduced().astype(float)
+        mean = p @ states
+        variance = p @ (states - mean) ** 2
+        found = list(linear_candidates(self.lattice, mean))
+        quadratic = quadratic_candidate(self.lattice, mean, variance)
+        return found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
+
+    def find_bound(self, law: TruncatedLaw, whole: FibreSet | None, why: list[str]) -> HittingBound | None:
+        """Return the first bound of the return time whose proof succeeds; the reasons of the others go to ``why``."""
+        reward = Reward.time(self.lattice.n_axes)
+        if whole is not None:
+            try:
+                return finite_hitting_bound(self.lattice, whole, reward, law.most_likely, self.make_solver)
+            except NoDrift as reason:
+                why.append(str(reason))
+                return None
+        wider = law.space if law.space.n_states <= _WIDER_STATES else None
+        for drift in self.candidates(law):
+            rise = drift_scale(self.lattice, drift, law.space.reduced(), law.p.astype(float))
+            for slack in _SLACKS:
+                try:
+                    return hitting_bound(
+                        self.lattice, drift, slack * rise, reward, law.most_likely, self.make_solver, wider
+                    )
+                except NoDrift as reason:
+                    failure = f"{drift.kind} drift function: {reason}"
+                    if failure not in why:
+                        why.append(failure)
+                    if reason.trap is not None and self.trap is None:
+                        self.trap = reason.trap
+                        return None
+        return None
+
+    # -- growth to the tolerance -----------------------------------------------------------------------------
+
+    def certified(self, law: TruncatedLaw, bound: HittingBound) -> EngineResult:
+        """Grow the set until the proven bound is within the tolerance, then drop what is not needed."""
+        if (law.most_likely != law.reference_state).any():
+            law = self.solve(law.space, bound.reference)
+        result = self.grown(law, bound, lambda found: self.weigh(found, bound))
+        room = self.target - result.weighted.one_sided
+        if room <= 0.0:
+            return result
+        keep = needed(result.law, bound.values(result.law.space.reduced()).astype(float), 0.5 * room)
+        if keep.sum() > 0.97 * keep.size:
+            return result
+        smaller, weighted = self.weigh(self.solve(result.law.space.where(keep), bound.reference), bound)
+        return EngineResult(smaller, bound, weighted, []) if weighted.one_sided <= self.target else result
+
+    def weigh(self, law: TruncatedLaw, bound: HittingBound) -> tuple[TruncatedLaw, WeightedResidual]:
+        """Return the law, corrected if its residual matters, and the weighted sums."""
+        weighted = weighted_residual(law, bound.values)
+        if max(weighted.above, weighted.below) > 0.05 * self.target:
+            law = law.refined()
+            weighted = weighted_residual(law, bound.values)
+        return law, weighted
+
+    def estimated(self, law: TruncatedLaw, why: list[str]) -> EngineResult:
+        """Grow the set until an estimate of the error is within the tolerance: returns inside the set take as long as here."""
+
+        def weigh(found: TruncatedLaw) -> tuple[TruncatedLaw, WeightedResidual]:
+            return found, estimated_residual(found)
+
+        result = self.grown(law, None, weigh)
+        result.why = why
+        return result
+
+    def grown(
+        self, law: TruncatedLaw, bound: HittingBound | None,
+        weigh: Callable[[TruncatedLaw], tuple[TruncatedLaw, WeightedResidual]],
+    ) -> EngineResult:  # fmt: skip
+        """Grow the set where the flow out of it costs, until the sum is within the tolerance or nothing is gained."""
+        law, weighted = weigh(law)
+        result = EngineResult(law, bound, weighted, [])
+        for _ in range(_MOST_ROUNDS):
+            self.best = result
+            self.note(law.space.n_states, 2.0 * weighted.one_sided)
+            if weighted.one_sided <= self.target or weighted.outside <= 0.02 * self.target:
+                break
+            times = return_times(law) if bound is None else bound.values(law.space.reduced()).astype(float)
+            larger = grow(
+                self.lattice, law.space, law.p.astype(float) * times, 0.1 * self.target, self.constraints
+            )
+            if larger.n_states == law.space.n_states:
+                break
+            law, weighted = weigh(self.solve(larger, law.reference_state))
+            result = EngineResult(law, bound, weighted, [])
+        return result

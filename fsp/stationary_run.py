@@ -1,0 +1,248 @@
+"""One call of `solve_stationary`: its arguments, the run of the engine, and the result."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time as clock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fsp.distribution import Distribution
+from fsp.errors import ArgumentError, SolverError, StateSpaceLimitError, ToleranceError, UnsupportedError
+from fsp.initial import choose_coordinates, read_initial
+from fsp.interval import Interval
+from fsp.known_moments import StoredMoments
+from fsp.ledger import Ledger
+from fsp.stationary.engine import Engine, EngineResult, solver_for
+from fsp.stationary.existence import refuse_without_law
+from fsp.stationary.lattice import Lattice
+from fsp.stationary.moments import AxisMoments, closed_moments, moments_by_return_times
+from fsp.stationary_result import StationaryResult
+from fsp.statespace.constraints import Bounds, Constraints
+from fsp.statespace.fibres import FibreSet
+from fsp.transient.limits import default_memory
+
+if TYPE_CHECKING:
+    from fsp.model.network import ReactionNetwork
+
+__all__ = ["StationaryRun"]
+
+#: Memory for each state beside the factorisations, which the choice of a solver foresees.
+_BYTES_PER_STATE = 1200
+#: Largest set without a proof: where it may grow for ever.
+_MOST_UNPROVEN = 200_000
+
+
+class StationaryRun:
+    """A run of the stationary solver, from its arguments to its result; see `fsp.solve_stationary`."""
+
+    def __init__(
+        self, network: ReactionNetwork, *, tolerance: float, initial: Any, bounds: Bounds | None, method: str,
+        max_states: int | None, memory_limit: int | None, progress: bool | None,
+    ) -> None:  # fmt: skip
+        _check(network, tolerance, max_states, memory_limit)
+        law = read_initial(network, initial)
+        network, coordinates = choose_coordinates(network, law)
+        self.network = network.with_initial(
+            **dict(zip(network.species_names, law.states[0].tolist(), strict=True))
+        )
+        totals = law.states @ network.conservation_laws().coefficients.T
+        if len(network.conservation_laws()) and (totals != totals[0]).any():
+            message = (
+                "the initial law mixes several conserved totals, each of which has a stationary law of its own: "
+                "solve each on its own"
+            )
+            raise ArgumentError(message)
+        self.tolerance = float(tolerance)
+        self.max_states = max_states
+        self.memory = default_memory() if memory_limit is None else memory_limit
+        self.lattice = Lattice(self.network, coordinates)
+        self.constraints = Constraints(self.network, bounds)
+        make_solver = solver_for(method, 1e-12, None if memory_limit is None else 0.7 * memory_limit)
+        self._note = _Line(progress)
+        self.engine = Engine(
+            self.lattice, self.constraints, self.tolerance, make_solver, self._check_size, self._note.show
+        )
+        self.make_solver = make_solver
+
+    def _check_size(self, space: FibreSet) -> None:
+        n = space.n_states
+        if self.max_states is not None and n > self.max_states:
+            message = (
+                f"the state set needs {n:,} states, more than max_states = {self.max_states:,}; raise max_states, "
+                "loosen the tolerance, or limit species with bounds="
+            )
+            raise StateSpaceLimitError(message)
+        if n * _BYTES_PER_STATE > self.memory:
+            message = (
+                f"the state set needs {n:,} states and about {n * _BYTES_PER_STATE / 2**30:.3g} GiB, more than "
+                f"memory_limit = {self.memory / 2**30:.3g} GiB; loosen the tolerance or limit species with bounds="
+            )
+            raise StateSpaceLimitError(message)
+        best = self.engine.best
+        if best is not None and best.bound is None and n > _MOST_UNPROVEN:
+            message = (
+                f"the state set grew to {n:,} states and still loses probability, and nothing shows that the network has a "
+                "stationary law: its counts may grow without end. Limit species with bounds= to see where"
+            )
+            raise StateSpaceLimitError(message)
+
+    def run(self) -> StationaryResult:
+        """Solve, prove, and put the result together."""
+        refuse_without_law(self.lattice)
+        try:
+            found = self.engine.run()
+        except SolverError as error:
+            if self.engine.best is not None and error.result is None:
+                error.result = self._result(self.engine.best)
+            raise
+        finally:
+            self._note.close()
+        result = self._result(found)
+        if result.error_bound > self.tolerance:
+            raise ToleranceError(self._complaint(found, result), result)
+        return result
+
+    def _complaint(self, found: EngineResult, result: StationaryResult) -> str:
+        w = found.weighted
+        if self.constraints and w.outside > 0.5 * w.one_sided:
+            return (
+                f"the error bound stays at {result.error_bound:.2g} because bounds= cuts off states that matter; "
+                "widen the bounds or loosen the tolerance"
+            )
+        what = "the set of states" if w.outside > 0.5 * w.one_sided else "rounding and the residual of the solver"
+        return (
+            f"the error bound stays at {result.error_bound:.2g}, above the tolerance {self.tolerance:g}: what is left is "
+            f"due to {what}; loosen the tolerance, or take another method"
+        )
+
+    # -- the result ------------------------------------------------------------------------------------------
+
+    def _result(self, found: EngineResult) -> StationaryResult:
+        law, w = found.law, found.weighted
+        p = law.p.astype(np.float64)
+        stored = float(np.abs(law.p - p.astype(np.longdouble)).sum()) * (1.0 + 1e-9)
+        ledger = Ledger({"truncation": 0.0, "residual": 0.0, "rounding": 0.0})
+        ledger.book("truncation", 2.0 * w.outside)
+        ledger.book("residual", 2.0 * max(w.above, w.below - w.outside, 0.0) * (1.0 + 1e-12))
+        ledger.book("rounding", 2.0 * w.rounding * (1.0 + 1e-11) + stored + 2.0 * w.one_sided * 1e-11)
+        proven = found.bound is not None
+        names = self.network.species_names
+        distribution = Distribution(
+            law.space,
+            p,
+            error_bound=ledger.total,
+            certified=proven,
+            moments=self._moments(found) if proven else None,
+            support_bounds=self._support(),
+            lower_bound=False,
+            ledger=ledger,
+            observables=self.network.observables,
+        )
+        reference = law.space.states(law.reference, law.reference + 1)[0]
+        others = law.others
+        return StationaryResult(
+            self.network, distribution, ledger,
+            residual=float(np.abs(law.residual.inside[others]).sum() + law.residual.margin[others].sum()),
+            outflow=float(law.residual.flow.sum()),
+            reference=dict(zip(names, reference.tolist(), strict=True)),
+            method=law.info.split(" ")[0] if law.solver is None else getattr(law.solver, "name", "auto"),
+            explanation=f"{law.space.n_states:,} states, {law.info}",
+            why=self._why(found),
+            statistics={"states": law.space.n_states, **found.statistics},
+            tolerance=self.tolerance,
+        )  # fmt: skip
+
+    def _why(self, found: EngineResult) -> str:
+        if found.bound is None:
+            reasons = "; ".join(found.why) or "no drift function was found"
+            return f"no proof: {reasons}. The error is estimated with the return times of the truncated chain"
+        c = self.lattice.coordinates
+        axes = [c.species_names[s] for s in c.axes]
+        reference = ", ".join(f"{n} = {x}" for n, x in zip(axes, found.bound.reference.tolist(), strict=True))
+        if found.bound.drift is None:
+            return f"proven on the whole finite class by mean times to ({reference})"
+        drift = found.bound.drift
+        return (
+            f"proven by a bound of the mean time to ({reference}): V = {drift.describe(axes)} falls outside of "
+            f"{found.bound.space.n_states:,} states, in which the bound is verified state by state"
+        )
+
+    def _support(self) -> dict[str, float]:
+        network, c = self.network, self.lattice.coordinates
+        limits = np.asarray(network.conservation_laws().upper_bounds, float).copy()
+        for axis, species in enumerate(c.axes):
+            limits[species] = min(limits[species], self.lattice.largest[axis])
+        return {n: float(x) for n, x in zip(network.species_names, limits, strict=True) if math.isfinite(x)}
+
+    def _moments(self, found: EngineResult) -> StoredMoments:
+        """Return all that is proven about moments, by names."""
+        assert found.bound is not None
+        names, c = self.network.species_names, self.lattice.coordinates
+        returns: AxisMoments = moments_by_return_times(found.law, found.bound, found.weighted, self.make_solver)
+        exact = closed_moments(self.lattice)
+        moments: dict[tuple[int, ...], Interval] = {}
+        for key, value in returns.items():
+            moments[tuple(c.axes[k] for k in key)] = value
+        how = {names[key[0]]: "mean return times, with a drift function" for key in moments}
+        for key, value in exact.items():
+            known = moments.get(key)
+            moments[key] = value if known is None else value.intersect(known)
+            if len(key) == 1:
+                how[names[key[0]]] = "closed stationary moment equations of a linear part"
+        means = {names[k[0]]: v for k, v in moments.items() if len(k) == 1}
+        seconds = {names[k[0]]: v for k, v in moments.items() if len(k) == 2 and k[0] == k[1]}
+        crosses = {(names[k[0]], names[k[1]]): v for k, v in moments.items() if len(k) == 2 and k[0] != k[1]}
+        powers = {
+            name: tuple(m.upper if m is not None else math.inf for m in (means.get(name), seconds.get(name)))
+            for name in names
+        }
+        return StoredMoments(means, seconds, how, crosses, self._support(), powers, powers)
+
+
+def _check(network: Any, tolerance: Any, max_states: Any, memory_limit: Any) -> None:
+    if not hasattr(network, "depends_on_time"):
+        message = f"the network must be a ReactionNetwork, not {type(network).__name__}; fsp.load_model(path) reads a file"
+        raise ArgumentError(message)
+    for name, value, high in (("tolerance", tolerance, 1.0), ("memory_limit", memory_limit, math.inf)):
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not (value is None and name != "tolerance") and not (number and 0.0 < value < high):
+            message = f"{name} must be a number between 0 and {high:g}, not {value!r}"
+            raise ArgumentError(message)
+    whole = isinstance(max_states, int | np.integer) and not isinstance(max_states, bool) and max_states >= 1
+    if max_states is not None and not whole:
+        message = f"max_states must be a whole number >= 1, not {max_states!r}"
+        raise ArgumentError(message)
+    if network.depends_on_time:
+        message = "rates that depend on time leave no stationary law: set the time in the propensities to a number"
+        raise UnsupportedError(message)
+    if network.events:
+        message = "stationary laws of networks with events are not supported: leave the events out"
+        raise UnsupportedError(message)
+
+
+class _Line:
+    """A line on the terminal that says how far a run has come."""
+
+    def __init__(self, wanted: bool | None) -> None:
+        self.active = sys.stderr.isatty() if wanted is None else bool(wanted)
+        self.next = clock.monotonic() + (1.0 if wanted is None else 0.0)
+        self.shown = False
+
+    def show(self, states: int, bound: float) -> None:
+        """Report the number of states and the present bound."""
+        if not self.active or clock.monotonic() < self.next:
+            return
+        self.next = clock.monotonic() + 0.2
+        self.shown = True
+        found = "looking for the mass" if math.isnan(bound) else f"error bound {bound:.1e}"
+        sys.stderr.write(f"\r{states:,} states, {found}".ljust(70))
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self.shown:
+            sys.stderr.write("\r" + " " * 70 + "\r")
+            sys.stderr.flush()
