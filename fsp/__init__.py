@@ -29,16 +29,20 @@ from fsp.errors import (
 from fsp.version import __version__
 
 if TYPE_CHECKING:
+    from fsp.analysis.first_passage import first_passage
+    from fsp.analysis.passage_result import FirstPassageResult
+    from fsp.analysis.rewards import expected_reward
     from fsp.distribution import Distribution
     from fsp.export import ExportedChain, export_chain
     from fsp.interval import Interval
     from fsp.ledger import Ledger
+    from fsp.load import load_result
     from fsp.model import gallery
     from fsp.model.equations import Reaction
     from fsp.model.events import Event
     from fsp.model.loader import load_model
     from fsp.model.network import ReactionNetwork
-    from fsp.results import TransientResult, load_result
+    from fsp.results import TransientResult
     from fsp.solve import solve_transient
 
 __all__ = [
@@ -50,6 +54,7 @@ __all__ = [
     "ExportedChain",
     "ExpressionError",
     "FSPError",
+    "FirstPassageResult",
     "Interval",
     "Ledger",
     "ModelError",
@@ -63,7 +68,9 @@ __all__ = [
     "TransientResult",
     "UnsupportedError",
     "__version__",
+    "expected_reward",
     "export_chain",
+    "first_passage",
     "gallery",
     "load_model",
     "load_result",
@@ -75,14 +82,17 @@ _LAZY = {
     "Distribution": "fsp.distribution",
     "Event": "fsp.model.events",
     "ExportedChain": "fsp.export",
+    "FirstPassageResult": "fsp.analysis.passage_result",
     "Interval": "fsp.interval",
     "Ledger": "fsp.ledger",
     "Reaction": "fsp.model.equations",
     "ReactionNetwork": "fsp.model.network",
     "TransientResult": "fsp.results",
+    "expected_reward": "fsp.analysis.rewards",
     "export_chain": "fsp.export",
+    "first_passage": "fsp.analysis.first_passage",
     "load_model": "fsp.model.loader",
-    "load_result": "fsp.results",
+    "load_result": "fsp.load",
     "solve_transient": "fsp.solve",
 }
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["TransientResult", "load_result"]
+__all__ = ["TransientResult", "load_result", "result_from"]
 
 
 class TransientResult(Sequence[Distribution]):
@@ -347,8 +347,13 @@ def load_result(path: str | os.PathLike[str]) -> TransientResult:
     StorageError
         When the system refuses to read it.
     """
+    return result_from(storage.read_dataset(path), path)
+
+
+def result_from(dataset: xr.Dataset, path: str | os.PathLike[str]) -> TransientResult:
+    """Return the result that a Dataset holds, which was read from ``path``."""
     try:
-        times, laws, record, network = from_dataset(storage.read_dataset(path))
+        times, laws, record, network = from_dataset(dataset)
         return TransientResult(
             network,
             times,

@@ -86,6 +86,8 @@ class PassageLoop(AdaptiveLoop):
         Tolerance by which series are cut off, if it is another one.
     reward : callable, optional
         Reward for a unit of time in each state, as a function of the set.
+    keep : bool
+        Keep all states that were ever needed.
     """
 
     regions: Regions
@@ -93,6 +95,7 @@ class PassageLoop(AdaptiveLoop):
     relative: float | None = None
     series: float | None = None
     reward: Any = None
+    keep: bool = False
     rounding: float = 0.0
 
     def _begin(self, times: NDArray[np.float64]) -> None:
@@ -134,6 +137,9 @@ class PassageLoop(AdaptiveLoop):
         if self.reward is not None:
             self.flow.reward += duration * float(self.p @ self.reward(self.space))
         return True
+
+    def _prune(self, duration: float, budget: float, products: int) -> None:
+        super()._prune(duration, 0.0 if self.keep else budget, products)
 
     # -- what flows where ----------------------------------------------------------------------------------
 

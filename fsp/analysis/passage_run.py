@@ -114,14 +114,15 @@ class PassageRun:
     options : RunOptions
     fixed : bool
         Keep all states that can be reached within the bounds.
-    reward : callable, optional
+    reward, keep : optional
         See `PassageLoop`.
     """
 
     def __init__(
-        self, problem: PassageProblem, options: RunOptions, fixed: bool, reward: Any = None
+        self, problem: PassageProblem, options: RunOptions, fixed: bool, reward: Any = None, keep: bool = False
     ) -> None:
-        self.problem, self.options, self.fixed, self.reward = problem, options, fixed, reward
+        self.problem, self.options, self.fixed = problem, options, fixed
+        self.reward, self.keep = reward, keep
         self.loop: PassageLoop | None = None
         self._interrupt = DelayedInterrupt()
 
@@ -193,7 +194,7 @@ class PassageRun:
             network=problem.network, space=problem.space, p=problem.p.copy(), constraints=problem.constraints(),
             stepper=find_stepper("uniformisation").load()(), signed=signed, tolerance=tolerance, limits=limits,
             ledger=ledger, fixed=self.fixed, threads=o.threads, report=self._report, regions=problem.regions,
-            flow=Flow(problem.hit, problem.avoided), relative=relative, reward=self.reward,
+            flow=Flow(problem.hit, problem.avoided), relative=relative, reward=self.reward, keep=self.keep,
             initial_mass=float(problem.p.sum()) + problem.hit + problem.avoided,
         )  # fmt: skip
 

@@ -99,7 +99,8 @@ class Regions:
 
     # -- what holds without looking at states --------------------------------------------------------------
 
-    def _values(self) -> dict[str, Fraction]:
+    def parameters(self) -> dict[str, Fraction]:
+        """Return the values of the parameters, exactly."""
         return {name: Fraction(value) for name, value in self.network.parameters.items()}
 
     def lattice(self) -> dict[str, Interval]:
@@ -113,7 +114,7 @@ class Regions:
         self, condition: Any, truth: bool, ranges: Mapping[str, Interval] | None = None
     ) -> dict[str, Interval] | None:
         """Return ranges around the states where a condition is ``truth``, or None if there are none."""
-        found = narrow(condition, Box(self.lattice() if ranges is None else ranges, self._values()), truth)
+        found = narrow(condition, Box(self.lattice() if ranges is None else ranges, self.parameters()), truth)
         return None if found is None else {name: found.of(name) for name in self.network.species_names}
 
     def _is_empty(self, condition: Predicate) -> bool:
@@ -167,7 +168,7 @@ class Regions:
                     break
                 ranges[name] = Interval(lower, upper)
             else:
-                total = total + value_range(reaction.propensity.expression, Box(ranges, self._values()))
+                total = total + value_range(reaction.propensity.expression, Box(ranges, self.parameters()))
         return max(0.0, total.upper) if not math.isnan(total.upper) else math.inf
 
 

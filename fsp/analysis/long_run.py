@@ -1,0 +1,187 @@
+"""First passage without an end: the probability of ever hitting the target, and the moments of the time that it takes.
+
+On a finite set of states that leaves out the target, the probability ``h`` of hitting it before the set is left in another
+way, and the probability ``l`` of leaving it by a way that is not held, are solutions of linear systems. The true
+probability lies between ``h`` and ``h + l``. The set grows where expected time in a state and rate out of it make ``l`` large.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fsp.analysis.enclosed_solves import Enclosed
+from fsp.analysis.passage_problem import PassageProblem
+from fsp.analysis.passage_set import PassageSet
+from fsp.errors import StateSpaceLimitError
+from fsp.generator.growth import grow_outflow, reachable
+from fsp.generator.tables import FactorTables
+from fsp.interval import Interval
+
+if TYPE_CHECKING:
+    from fsp.statespace.fibres import FibreSet
+
+__all__ = ["LongRun", "grown_set", "long_run"]
+
+#: States that a set for linear solves may grow to, where the user gives no limit, and how often it grows.
+MOST_STATES, MOST_GROWTHS = 60_000, 60
+
+
+@dataclass(frozen=True)
+class LongRun:
+    """What is known without an end of time.
+
+    Attributes
+    ----------
+    hit_probability, mean, variance, conditional_mean : Interval
+        The last one is the mean of the time in those cases in which the target is hit.
+    states : int
+        Size of the set.
+    notes : tuple of str
+        Why an end is what it is.
+    """
+
+    hit_probability: Interval
+    mean: Interval
+    variance: Interval
+    conditional_mean: Interval
+    states: int
+    notes: tuple[str, ...] = field(default=())
+
+
+def _first_set(problem: PassageProblem, most: int) -> tuple[FibreSet, bool]:
+    """Return the set to begin with, and whether it holds all that can be reached."""
+    everything = problem.enumerated(most)
+    if everything is not None:
+        return everything, True
+    tables = FactorTables(problem.network, problem.coordinates)
+    tables.cover(*problem.space.box())
+    return reachable(tables, problem.space, problem.constraints(), 2, None, 8), False
+
+
+def grown_set(problem: PassageProblem, tolerance: float, relative: bool, most: int) -> PassageSet:
+    """Return a set that is left unseen with a probability below the tolerance, if that can be had."""
+    space, everything = _first_set(problem, most)
+    found = PassageSet(problem, space)
+    constraints = problem.constraints()
+    for _ in range(0 if everything else MOST_GROWTHS):
+        time = found.occupation()
+        leak, hit = float(time @ found.leak), float(time @ found.target)
+        allowed = tolerance * (min(1.0, hit + problem.hit) if relative else 1.0)
+        if leak <= 0.5 * allowed:
+            break
+        low, high = space.box()
+        reach = max(8, int((high - low).max()) // 3)
+        try:
+            larger = grow_outflow(found.generator, time, constraints, 0.1 * allowed, reach)
+        except StateSpaceLimitError:
+            break
+        if larger.n_states > most or larger.n_states == space.n_states:
+            break
+        space = larger
+        found = PassageSet(problem, space)
+    return found
+
+
+def long_run(problem: PassageProblem, tolerance: float, relative: bool, max_states: int | None) -> LongRun:
+    """Return the probability of ever hitting the target, and the moments of the time until then."""
+    most = MOST_STATES if max_states is None else max_states
+    missing = Interval(0.0, problem.law.missing)
+    at_once = Interval(problem.hit, problem.hit) if problem.law.lower_bound else Interval(
+        max(0.0, problem.hit - problem.law.missing), problem.hit
+    )  # fmt: skip
+    if not problem.space.n_states:
+        hit = _probability(at_once + missing)
+        return _without_time(hit, 0, "the initial law lies in the regions")
+    held = grown_set(problem, tolerance, relative, most)
+    chain_states = held.space.n_states
+    inner = held.inner
+    leaks = bool(held.leak[inner].any())
+    into = bool(held.target[inner].any())
+    sure = into and not leaks and not held.trapped and not held.avoid[inner].any()
+    notes: list[str] = []
+    rest = math.fsum(held.p.tolist())
+    if sure:
+        hit = Interval(rest, rest) + at_once + missing
+        if problem.law.missing == 0.0 and problem.avoided == 0.0:
+            hit = Interval(1.0, 1.0)
+        ever = Enclosed(np.ones(int(inner.sum())), np.ones(int(inner.sum())))
+    else:
+        ever = held.flow_into(held.target)
+        hit = held.mean_over_start(ever) + at_once + missing
+        if leaks:
+            lost = held.flow_into(held.leak)
+            ever = Enclosed(ever.lower, np.minimum(ever.upper + lost.upper * (1.0 + 2.0**-50), 1.0))
+            hit = Interval(hit.lower, (hit + held.mean_over_start(lost)).upper)
+            notes.append(
+                f"a set of {chain_states:,} states is left unseen with probability up to {held.mean_over_start(lost).upper:.2g}"
+            )
+        if not into and not leaks:
+            notes.append("no state from which the target is entered can be reached")
+    hit = _probability(hit)
+    if hit.upper == 0.0:
+        return _without_time(hit, chain_states, *notes)
+    return _with_times(held, hit, ever, leaks, chain_states, notes)
+
+
+def _probability(x: Interval) -> Interval:
+    return Interval(min(max(x.lower, 0.0), 1.0), min(x.upper, 1.0))
+
+
+def _without_time(hit: Interval, states: int, *notes: str) -> LongRun:
+    """Return what is known where the target is hit at once or never."""
+    if hit.lower == 1.0:
+        zero = Interval(0.0, 0.0)
+        return LongRun(hit, zero, zero, zero, states, notes)
+    never = Interval(math.inf, math.inf)
+    unknown = Interval(0.0, math.inf)
+    given = unknown if hit.upper == 0.0 else Interval(0.0, 0.0)
+    return LongRun(hit, never, unknown, given, states, notes)
+
+
+def _with_times(
+    held: PassageSet, hit: Interval, ever: Enclosed, leaks: bool, states: int, notes: list[str]
+) -> LongRun:
+    """Return the moments of the time to hit the target."""
+    ones = np.ones(int(held.inner.sum()))
+    unbounded = np.full(ones.size, np.inf)
+    # Where the target is hit: M k = h for k = E[time; hit]. Time beyond the set is not bounded.
+    timed = held.enclose(ever.lower, unbounded if leaks else ever.upper)
+    given = held.mean_over_start(timed)
+    conditional = _quotient(given, hit)
+    missing = held.problem.law.missing
+    if missing > 0.0:  # the law may be any that is near: its missing part may take any time
+        notes.append("the initial law is known up to an error, so times have no upper bound")
+        conditional = Interval(conditional.lower, math.inf)
+    if hit.upper < 1.0:
+        notes.append(
+            f"the mean is infinite, because the target is missed with probability {1.0 - hit.upper:.3g} or more"
+        )
+        infinite = Interval(math.inf, math.inf)
+        return LongRun(hit, infinite, Interval(0.0, math.inf), conditional, states, tuple(notes))
+    sure = hit.lower == 1.0 and not leaks
+    until = timed if sure else held.enclose(ones, unbounded)
+    first = held.mean_over_start(until)
+    if missing > 0.0 or not sure:
+        first = Interval(first.lower, math.inf)
+        if leaks:
+            notes.append("no upper bound of the time is known for the paths that leave the set of states unseen")
+        return LongRun(hit, first, Interval(0.0, math.inf), conditional, states, tuple(notes))
+    second = held.mean_over_start(held.enclose(2.0 * until.lower, 2.0 * until.upper))
+    if not first.is_finite:
+        notes.append("the time is so long against the jumps that its solution could not be verified")
+    square = first.square()
+    spread = second - square if first.is_finite and second.is_finite else Interval(0.0, math.inf)
+    variance = Interval(max(0.0, spread.lower), max(0.0, spread.upper))
+    return LongRun(hit, first, variance, conditional, states, tuple(notes))
+
+
+def _quotient(a: Interval, b: Interval) -> Interval:
+    """Return ``a / b`` of non-negative intervals."""
+    if b.upper == 0.0:
+        return Interval(0.0, math.inf)
+    upper = math.inf if b.lower == 0.0 or a.upper == math.inf else math.nextafter(a.upper / b.lower, math.inf)
+    return Interval(max(0.0, math.nextafter(a.lower / b.upper, -math.inf)), upper)
