@@ -28,7 +28,9 @@ __all__ = ["first_passage"]
 @click.option("--avoid", metavar="CONDITION", help="Paths that enter these states before do not count.")
 @click.option("--tolerance", default=1e-6, show_default=True, help="Largest width of the intervals.")
 @click.option("--relative", is_flag=True, help="Tolerance relative to the probability, for rare events.")
-@click.option("--long-run/--no-long-run", default=True, help="Also the probability and mean time without an end.")
+@click.option(
+    "--long-run/--no-long-run", default=True, help="Also the probability and mean time without an end."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("-o", "--output", metavar="FILE.nc", help="Save as NetCDF-4.")
 @click.option("--plot", "picture", metavar="FILE.png", help="Draw a picture.")

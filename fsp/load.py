@@ -13,7 +13,7 @@ from fsp.results import result_from
 __all__ = ["load_result"]
 
 #: What reads each kind of file but transient results, by its attribute ``kind``; imported when used.
-READERS = {"fsp first passage": "fsp.analysis.passage_file:from_dataset"}
+READERS = {"fsp first passage": "fsp.analysis.passage_restore:from_dataset"}
 
 
 def load_result(path: str | os.PathLike[str]) -> Any:

@@ -1,8 +1,8 @@
 """First passage from every initial state at once, by the adjoint: backward uniformisation with two-sided bounds.
 
-``u(x, t)``, the probability of hitting the target by time t from x before the set is left, obeys ``u' = A'u + r`` with the
-rates ``r`` into the target. With ``U = I + A/Lambda`` and a state that stands for the target, it is a series of products with
-non-negative entries, like the forward one. The same series for the ways out of the set bounds what is missing.
+``u(x, t)``, the probability of hitting the target by time t from x before the set is left, obeys ``u' = A'u + r`` with
+the rates ``r`` into the target. With ``U = I + A/Lambda`` and a state that stands for the target, it is a series of
+products with non-negative entries, like the forward one. The same series for the ways out of the set bounds what is missing.
 """
 
 from __future__ import annotations
@@ -132,4 +132,3 @@ def hit_from_all_states(
         if time == 0.0:
             upper[k] = lower[k]
     return ByState(problem.regions, when, space.states(), lower, np.maximum(upper, lower))
-

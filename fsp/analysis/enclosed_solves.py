@@ -1,12 +1,13 @@
 """Linear systems of chains that leave their states, solved with proven bounds.
 
 For a finite chain from every state of which there is a way out, ``M = -A'`` is a non-singular M-matrix: its inverse
-has no negative entry. So ``M e >= r >= |b - M g|`` in every state proves ``|M^-1 b - g| <= e`` in every state, wherever ``g`` and
-``e`` come from (Berman and Plemmons 1994, Nonnegative Matrices in the Mathematical Sciences, chapter 6). Residuals are
-evaluated in extended precision, with exit rates that are sums of the rates there, and with their rounding.
+has no negative entry. So ``M e >= r >= |b - M g|`` in every state proves ``|M^-1 b - g| <= e`` in every state, wherever
+``g`` and ``e`` come from (Berman and Plemmons 1994, Nonnegative Matrices in the Mathematical Sciences, chapter 6).
+Residuals are evaluated in extended precision, with exit rates that are sums of the rates there, and with their rounding.
 
-The entries of ``M^-1 b`` are quotients of sums of products of at most ``n`` rates, all positive (the matrix-tree theorem), so that
-relative errors ``delta`` of the rates change them by a factor of at most ``(1 +- delta)^(2n + 1)``, whatever the condition of the matrix.
+The entries of ``M^-1 b`` are quotients of sums of products of at most ``n`` rates, all positive (the matrix-tree theorem),
+so that relative errors ``delta`` of the rates change them by a factor of at most ``(1 +- delta)^(2n + 1)``, whatever the
+condition of the matrix.
 """
 
 from __future__ import annotations

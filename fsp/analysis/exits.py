@@ -51,7 +51,9 @@ def divide_boundary(generator: FibreGenerator, regions: Regions, everywhere: boo
     size = n if dense else b.positions.size
     rates = {kind: np.zeros(size) for kind in (INSIDE, TARGET, AVOID)}
     raw = np.where(b.table >= 0, b.table - b.lo, segments.NO_TABLE)
-    kept: list[tuple[IntArray, IntArray, IntArray]] = []  # segment, first and last (exclusive) count of what leaks
+    kept: list[
+        tuple[IntArray, IntArray, IntArray]
+    ] = []  # segment, first and last (exclusive) count of what leaks
     lengths = b.stop - b.start
     first = 0
     while first < b.n_segments:

@@ -100,9 +100,10 @@ def first_passage(
 
     Notes
     -----
-    The transient solver runs on the states outside of the target. What flows into the target is a sum of non-negative terms, so
-    that small probabilities keep their digits; what is lost elsewhere is the width of the intervals. Time-bounded until
-    of continuous stochastic logic: Baier, Haverkort, Hermanns and Katoen (2003), IEEE Trans. Software Eng. 29:524-541.
+    The transient solver runs on the states outside of the target. What flows into the target is a sum of non-negative
+    terms, so that small probabilities keep their digits; what is lost elsewhere is the width of the intervals.
+    Time-bounded until of continuous stochastic logic: Baier, Haverkort, Hermanns and Katoen (2003), IEEE Transactions on
+    Software Engineering 29:524-541.
 
     Examples
     --------
@@ -157,6 +158,8 @@ class _Call:
         self.problem, self.options, self.direction = problem, options, direction
         self._started = started
         self.notes: list[str] = []
+        self._is_never = False  # proven: the target is out of reach
+        self._largest_flow = math.inf  # into the target, from wherever something may be missing
 
     def result(self) -> FirstPassageResult:
         problem, options = self.problem, self.options
@@ -208,27 +211,32 @@ class _Call:
         inside = problem.regions.unreachable(problem.law.states, problem.law.probabilities)
         if inside is None or problem.hit > 0.0:
             return None
+        if problem.law.missing > 0.0:
+            return None
         self.notes.append(f"the target is never reached: {inside}")
-        return self._constant() if problem.law.missing == 0.0 else None
+        self._is_never = True
+        return self._constant()
 
     def _never(self, space: FibreSet) -> Course | None:
         """Return the course where enumeration proves that the target is out of reach."""
         problem = self.problem
-        if problem.law.missing > 0.0:
-            return None
         held = PassageSet(problem, space)
-        if held.target[held.reached].any():
+        if not held.leak[held.reached].any() and problem.law.missing == 0.0:
+            self._largest_flow = float(held.target.max(initial=0.0)) * (1.0 + 2.0**-45)
+        if held.target[held.reached].any() or problem.law.missing > 0.0 or problem.hit > 0.0:
             return None
         if held.leak[held.reached].any():
+            target = problem.regions.target.text if problem.regions.target is not None else ""
             message = (
-                f"bounds: no state within the bounds leads into the target {problem.regions.target!r}; widen bounds= so that "
-                "they reach up to it"
+                f"bounds: no state within the bounds leads into the target {target!r}; widen bounds= so "
+                "that they reach up to it"
             )
             raise ArgumentError(message)
         self.notes.append(
             f"the target is never reached: none of the {space.n_states:,} reachable states leads into it"
         )
-        return None if problem.avoided or problem.regions.avoid else self._constant()
+        self._is_never = True
+        return None if problem.regions.avoid is not None else self._constant()
 
     def _constant(self) -> Course:
         """Return the course of a probability that does not change."""
@@ -238,15 +246,24 @@ class _Call:
         ledger.book("initial", problem.law.missing)
         missing = problem.law.missing
         lower = problem.hit - (0.0 if problem.law.lower_bound else missing)
-        values = (max(0.0, lower), min(1.0, problem.hit + missing), 0.0, problem.avoided, missing, 0.0)
-        return Course(*(np.full(n, value) for value in values), ledger, {}, "none")
+        everywhere = np.ones(n)
+        return Course(
+            lower=max(0.0, lower) * everywhere,
+            upper=min(1.0, problem.hit + missing) * everywhere,
+            density=0.0 * everywhere,
+            avoided=problem.avoided * everywhere,
+            lost=missing * everywhere,
+            reward=0.0 * everywhere,
+            ledger=ledger,
+            method="none",
+        )
 
     def _wrapped(self, course: Course, explanation: str, by_state: ByState | None) -> FirstPassageResult:
         problem, options = self.problem, self.options
         regions = problem.regions
-        never = any(note.startswith("the target is never reached") for note in self.notes)
-        upper = np.zeros_like(course.upper) if never and problem.law.missing == 0.0 else course.upper
-        most = 0.0 if never else regions.largest_flow()
+        never = self._is_never
+        upper = np.zeros_like(course.upper) if never else course.upper
+        most = 0.0 if never else min(self._largest_flow, regions.largest_flow())
         # Inf times 0: nothing is missing, and nothing flows from it.
         missing = np.where(course.lost > 0.0, course.lost, 0.0)
         extra = np.where(
@@ -276,9 +293,7 @@ class _Call:
 def _long_run(
     problem: PassageProblem, tolerance: float, relative: bool, max_states: int | None, never: bool
 ) -> LongRun:
-    if never and problem.law.missing == 0.0 and problem.hit == 0.0:
+    if never:
         infinite, unknown = Interval(math.inf, math.inf), Interval(0.0, math.inf)
-        return LongRun(
-            Interval(0.0, 0.0), infinite, unknown, unknown, 0, ("the target is never reached",)
-        )
+        return LongRun(Interval(0.0, 0.0), infinite, unknown, unknown, 0, ("the target is never reached",))
     return long_run(problem, tolerance, relative, max_states)

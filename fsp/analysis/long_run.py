@@ -1,8 +1,8 @@
 """First passage without an end: the probability of ever hitting the target, and the moments of the time that it takes.
 
-On a finite set of states that leaves out the target, the probability ``h`` of hitting it before the set is left in another
-way, and the probability ``l`` of leaving it by a way that is not held, are solutions of linear systems. The true
-probability lies between ``h`` and ``h + l``. The set grows where expected time in a state and rate out of it make ``l`` large.
+On a finite set of states that leaves out the target, the probability ``h`` of hitting it before the set is left in
+another way, and the probability ``l`` of leaving it by a way that is not held, are solutions of linear systems. The true
+probability lies between ``h`` and ``h + l``. The set grows where time in a state and the rate out of it make ``l`` large.
 """
 
 from __future__ import annotations
@@ -116,8 +116,9 @@ def long_run(problem: PassageProblem, tolerance: float, relative: bool, max_stat
             lost = held.flow_into(held.leak)
             ever = Enclosed(ever.lower, np.minimum(ever.upper + lost.upper * (1.0 + 2.0**-50), 1.0))
             hit = Interval(hit.lower, (hit + held.mean_over_start(lost)).upper)
+            unseen = held.mean_over_start(lost).upper
             notes.append(
-                f"a set of {chain_states:,} states is left unseen with probability up to {held.mean_over_start(lost).upper:.2g}"
+                f"a set of {chain_states:,} states is left unseen with probability up to {unseen:.2g}"
             )
         if not into and not leaks:
             notes.append("no state from which the target is entered can be reached")
@@ -168,7 +169,9 @@ def _with_times(
     if missing > 0.0 or not sure:
         first = Interval(first.lower, math.inf)
         if leaks:
-            notes.append("no upper bound of the time is known for the paths that leave the set of states unseen")
+            notes.append(
+                "no upper bound of the time is known for the paths that leave the set of states unseen"
+            )
         return LongRun(hit, first, Interval(0.0, math.inf), conditional, states, tuple(notes))
     second = held.mean_over_start(held.enclose(2.0 * until.lower, 2.0 * until.upper))
     if not first.is_finite:

@@ -46,7 +46,7 @@ def draw_passage(
     if result.avoid:
         _band(upper_panel, result, result.bounds_of_avoided, colour(1), log, "avoided")
         upper_panel.legend(frameon=False, fontsize="small")
-    upper_panel.set_ylabel("probability of hit by then")
+    upper_panel.set_ylabel("probability to have hit")
     upper_panel.set_title(f"first passage: {_short(result.target)}", loc="left", fontsize="medium")
     widest = float((result.bounds_of_cdf[1] - result.bounds_of_cdf[0]).max())
     sign = "≤" if result.certified else "≈"
@@ -68,7 +68,9 @@ def _band(
     finite = np.isfinite(upper)
     ax.plot(result.times, lower, color=shade, linewidth=1.4, label=name)
     if finite.any():
-        ax.fill_between(result.times, lower, np.where(finite, upper, lower), color=shade, alpha=0.3, linewidth=0)
+        ax.fill_between(
+            result.times, lower, np.where(finite, upper, lower), color=shade, alpha=0.3, linewidth=0
+        )
     if log:
         ax.set_yscale("log")
         seen = lower[lower > 0.0]

@@ -69,9 +69,8 @@ class PassageProblem:
             With the argument, and what is wrong.
         """
         if not hasattr(network, "depends_on_time"):
-            message = (
-                f"the network must be a ReactionNetwork, not {type(network).__name__}; fsp.load_model(path) reads a file"
-            )
+            kind = type(network).__name__
+            message = f"the network must be a ReactionNetwork, not {kind}; fsp.load_model(path) reads a file"
             raise ArgumentError(message)
         _refuse(network, what)
         law = read_initial(network, initial)

@@ -75,12 +75,12 @@ class Course:
     @classmethod
     def of(cls, snapshots: list[PassageSnapshot], loop: PassageLoop | None, exact: bool) -> Course:
         """Return the bounds that snapshots prove; ``exact`` if the initial law is a lower bound."""
-        rows = [_bounds(s, exact) for s in snapshots]
-        columns = [np.array([row[i] for row in rows]) for i in range(6)]
+        rows = np.array([_bounds(s, exact) for s in snapshots]).reshape(-1, 6)
+        lower, upper, density, avoided, lost, reward = rows.T
         ledger = snapshots[-1].ledger if snapshots else Ledger()
-        found = cls(*columns, ledger)
         # What has been hit stays hit.
-        found.lower = np.maximum.accumulate(found.lower) if found.lower.size else found.lower
+        lower = np.maximum.accumulate(lower)
+        found = cls(lower, upper, density, avoided, lost, reward, ledger)
         if loop is not None:
             found.statistics = dict(loop.statistics)
             found.method = "chebyshev" if loop.statistics.get("signed_steps") else "uniformisation"
@@ -99,6 +99,7 @@ def _bounds(s: PassageSnapshot, exact: bool) -> tuple[float, ...]:
         max(0.0, value * (1.0 - relative) - off) for value in (s.flow.target, s.flow.avoid, s.flow.reward)
     )
     if s.time == 0.0:
+        lower, avoided = (max(0.0, value - off) for value in (s.flow.target, s.flow.avoid))
         upper = s.flow.target * (1.0 + 2.0**-50) + entries["initial"]
         return lower, min(1.0, upper), s.density * (1.0 - SUMMING), avoided, entries["initial"], reward
     upper = s.flow.target * (1.0 + 2.0 * relative) + absolute * (1.0 + 1e-12) + UNDERFLOW
@@ -119,7 +120,12 @@ class PassageRun:
     """
 
     def __init__(
-        self, problem: PassageProblem, options: RunOptions, fixed: bool, reward: Any = None, keep: bool = False
+        self,
+        problem: PassageProblem,
+        options: RunOptions,
+        fixed: bool,
+        reward: Any = None,
+        keep: bool = False,
     ) -> None:
         self.problem, self.options, self.fixed = problem, options, fixed
         self.reward, self.keep = reward, keep
@@ -173,7 +179,9 @@ class PassageRun:
             tolerance = max(tolerance / (4.0 * excess) if excess < 1e200 else 1e-20 * tolerance, SMALLEST)
         why = f"lost {snapshots[-1].ledger.total:.2g} at time {snapshots[-1].time:g}, against {lower:.2g} that was hit"
         advice = "widen bounds=" if self.fixed else "leave out early times, at which it is smallest"
-        message = f"the probability is not known to {wanted:g} of itself: {why}; {advice}, or use relative=False"
+        message = (
+            f"the probability is not known to {wanted:g} of itself: {why}; {advice}, or use relative=False"
+        )
         raise ToleranceError(message)
 
     def _snapshots(self, tolerance: float, relative: float | None, series: float | None = None) -> Any:

@@ -106,9 +106,7 @@ class Regions:
     def lattice(self) -> dict[str, Interval]:
         """Return the range of every count: at least 0, at most what conservation laws leave."""
         largest = self.network.conservation_laws().upper_bounds
-        return {
-            n: Interval(0.0, float(b)) for n, b in zip(self.network.species_names, largest, strict=True)
-        }
+        return {n: Interval(0.0, float(b)) for n, b in zip(self.network.species_names, largest, strict=True)}
 
     def box(
         self, condition: Any, truth: bool, ranges: Mapping[str, Interval] | None = None

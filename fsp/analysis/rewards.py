@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fsp.analysis.first_passage import SMALL, read_options
 from fsp.analysis.long_run import grown_set
 from fsp.analysis.passage_problem import PassageProblem
-from fsp.analysis.passage_run import PassageRun
+from fsp.analysis.passage_run import PassageRun, RunOptions
 from fsp.analysis.passage_set import PassageSet
 from fsp.errors import ArgumentError
 from fsp.interval import Interval
@@ -124,13 +124,13 @@ def expected_reward(
     True
     """
     problem = PassageProblem.read(network, until, None, initial, bounds, "the expected reward")
-    when = np.atleast_1d(np.asarray(times, np.float64)) if _numbers(times) else times
-    endless = isinstance(when, np.ndarray) and when.size > 0 and when[-1] == math.inf
+    when: Any = np.atleast_1d(np.asarray(times, np.float64)) if _numbers(times) else times
+    endless = _numbers(times) and when.size > 0 and when[-1] == math.inf
     if endless and until is None:
         message = "times: an infinite time needs a condition until=, such as until='X == 0'"
         raise ArgumentError(message)
     rate = _read_rate(problem, time_in, firings)
-    finite: Any = when[:-1] if endless else when
+    finite = when[:-1] if endless else when
     found: list[Interval] = []
     if not endless or len(finite):
         options = read_options(
@@ -178,25 +178,24 @@ def _read_rate(problem: PassageProblem, time_in: str | None, firings: str | None
     return _Rate(values, largest, 2.0**-50)
 
 
-def _until_times(problem: PassageProblem, options: Any, rate: _Rate) -> list[Interval]:
+def _until_times(problem: PassageProblem, options: RunOptions, rate: _Rate) -> list[Interval]:
     if not problem.space.n_states:
-        return [_interval(0.0, problem.law.missing, float(t), rate) for t in options.times]
+        return [_interval(0.0, problem.law.missing, t, rate) for t in options.times.tolist()]
     small = problem.enumerated(min(SMALL, options.max_states or SMALL))
     run = PassageRun(problem, options, problem.boxed or small is not None, reward=rate.on)
     course = run.run()
-    return [
-        _interval(value, lost, time, rate)
-        for value, lost, time in zip(
-            course.reward.tolist(), course.lost.tolist(), options.times.tolist(), strict=True
-        )
-    ]
+    if small is not None and course.ledger.entries["leaked"] == 0.0 and problem.law.missing == 0.0:
+        # Whatever was lost is somewhere in the set.
+        rate = replace(rate, largest=float(rate.on(small).max()))
+    rows = zip(course.reward.tolist(), course.lost.tolist(), options.times.tolist(), strict=True)
+    return [_interval(value, lost, time, rate) for value, lost, time in rows]
 
 
 def _interval(value: float, lost: float, time: float, rate: _Rate) -> Interval:
     """Return the bounds from a lower bound and the probability of the paths that were lost until a time."""
     extra = 0.0 if lost == 0.0 or time == 0.0 or rate.largest == 0.0 else lost * time * rate.largest
     slack = 1.0 + 2.0 * (rate.error + 2.0**-40)
-    return Interval(value / slack, (value + extra) * slack * (1.0 + 4.0 * lost) if extra else value * slack)
+    return Interval(value / slack, (value + extra) * slack)
 
 
 def _until_hit(problem: PassageProblem, rate: _Rate, tolerance: float, max_states: int | None) -> Interval:
