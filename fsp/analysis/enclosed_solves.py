@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.protocol import ChainSolver, find_solver
+from fsp.stationary.selection import choose
 
 __all__ = ["Enclosed", "LeavingChain", "make_solver"]
 
@@ -38,7 +39,7 @@ class Enclosed(NamedTuple):
 
 def make_solver(chain: FiniteChain) -> ChainSolver:
     """Return a solver for a chain that leaves its states."""
-    return find_solver("lu").load()(chain)
+    return find_solver(choose(chain, "expectation").name).load()(chain)
 
 
 class LeavingChain:

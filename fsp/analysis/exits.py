@@ -10,7 +10,7 @@ from fsp.generator import segments
 from fsp.generator.boundary import Boundary
 from fsp.generator.fibre_generator import FibreGenerator
 
-__all__ = ["DividedBoundary", "divide_boundary"]
+__all__ = ["DividedBoundary", "divide_boundary", "leaving_entries"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -59,11 +59,7 @@ def divide_boundary(generator: FibreGenerator, regions: Regions, everywhere: boo
     while first < b.n_segments:
         last = first + 1 + int(np.searchsorted(np.cumsum(lengths[first + 1 :]), CHUNK - lengths[first]))
         part = np.arange(first, min(last, b.n_segments))
-        segment = np.repeat(part, lengths[part])
-        within = np.arange(segment.size) - np.repeat(np.cumsum(lengths[part]) - lengths[part], lengths[part])
-        rate = b.c[segment].copy()
-        tabled = b.table[segment] >= 0
-        rate[tabled] *= generator.tables[b.table[segment[tabled]] + within[tabled]]
+        segment, within, rate = _entries(generator, part)
         count = b.lo[segment] + within
         reduced = np.column_stack([space.prefix[b.fibre[segment]], count])
         arrival = reduced + generator.factors.shifts[b.local[segment]]
@@ -87,6 +83,25 @@ def divide_boundary(generator: FibreGenerator, regions: Regions, everywhere: boo
     divided.positions = np.empty(0, np.int64) if dense else b.positions
     divided.rates, divided.target, divided.avoid = rates[INSIDE], rates[TARGET], rates[AVOID]
     generator.boundary = divided
+
+
+def _entries(generator: FibreGenerator, part: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return the ways out of the set through some boundary segments: segment, place within it, and rate."""
+    b = generator.boundary
+    lengths = (b.stop - b.start)[part]
+    segment = np.repeat(part, lengths)
+    within = np.arange(segment.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    rate = b.c[segment].copy()
+    tabled = b.table[segment] >= 0
+    rate[tabled] *= generator.tables[b.table[segment[tabled]] + within[tabled]]
+    return segment, within, rate
+
+
+def leaving_entries(generator: FibreGenerator) -> tuple[IntArray, FloatArray, IntArray]:
+    """Return the ways out of the set that are outflow: position of the state, rate, and reaction of the network."""
+    b = generator.boundary
+    segment, within, rate = _entries(generator, np.arange(b.n_segments))
+    return b.start[segment] + within, rate, b.reaction[segment]
 
 
 def _runs(segment: IntArray, count: IntArray, keep: NDArray[np.bool_]) -> tuple[IntArray, IntArray, IntArray]:

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fsp.analysis.drift_bound import extended_space, filled_space, find_drift, time_beyond
 from fsp.analysis.enclosed_solves import Enclosed
 from fsp.analysis.passage_problem import PassageProblem
 from fsp.analysis.passage_set import PassageSet
-from fsp.errors import StateSpaceLimitError
+from fsp.errors import PropensityError, StateSpaceLimitError
 from fsp.generator.growth import grow_outflow, reachable
 from fsp.generator.tables import FactorTables
 from fsp.interval import Interval
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from fsp.statespace.fibres import FibreSet
 
 __all__ = ["LongRun", "grown_set", "long_run"]
+
+FloatArray = NDArray[np.float64]
 
 #: States that a set for linear solves may grow to, where the user gives no limit, and how often it grows.
 MOST_STATES, MOST_GROWTHS = 60_000, 60
@@ -97,35 +101,59 @@ def long_run(problem: PassageProblem, tolerance: float, relative: bool, max_stat
         hit = _probability(at_once + missing)
         return _without_time(hit, 0, "the initial law lies in the regions")
     held = grown_set(problem, tolerance, relative, most)
-    chain_states = held.space.n_states
-    inner = held.inner
-    leaks = bool(held.leak[inner].any())
-    into = bool(held.target[inner].any())
-    sure = into and not leaks and not held.trapped and not held.avoid[inner].any()
     notes: list[str] = []
-    rest = math.fsum(held.p.tolist())
-    if sure:
+    beyond: FloatArray | None = None
+    if held.leaks:
+        held, beyond = _with_drift(problem, held, most, notes)
+    into = bool(held.target[held.inner].any())
+    sure = not held.trapped and problem.regions.avoid is None and (into if beyond is None else True)
+    ends = int(held.inner.sum())
+    if sure and not (held.leaks and beyond is None):
+        rest = math.fsum(held.p.tolist())
         hit = Interval(rest, rest) + at_once + missing
         if problem.law.missing == 0.0 and problem.avoided == 0.0:
             hit = Interval(1.0, 1.0)
-        ever = Enclosed(np.ones(int(inner.sum())), np.ones(int(inner.sum())))
+        ever = Enclosed(np.ones(ends), np.ones(ends))
     else:
         ever = held.flow_into(held.target)
         hit = held.mean_over_start(ever) + at_once + missing
-        if leaks:
+        if held.leaks:
             lost = held.flow_into(held.leak)
+            unseen = held.mean_over_start(lost)
             ever = Enclosed(ever.lower, np.minimum(ever.upper + lost.upper * (1.0 + 2.0**-50), 1.0))
-            hit = Interval(hit.lower, (hit + held.mean_over_start(lost)).upper)
-            unseen = held.mean_over_start(lost).upper
+            hit = Interval(hit.lower, (hit + unseen).upper)
+            states = held.space.n_states
             notes.append(
-                f"a set of {chain_states:,} states is left unseen with probability up to {unseen:.2g}"
+                f"a set of {states:,} states is left unseen with probability up to {unseen.upper:.2g}"
             )
-        if not into and not leaks:
+        elif not into:
             notes.append("no state from which the target is entered can be reached")
     hit = _probability(hit)
     if hit.upper == 0.0:
-        return _without_time(hit, chain_states, *notes)
-    return _with_times(held, hit, ever, leaks, chain_states, notes)
+        return _without_time(hit, held.space.n_states, *notes)
+    return _with_times(held, hit, ever, beyond, notes)
+
+
+def _with_drift(
+    problem: PassageProblem, held: PassageSet, most: int, notes: list[str]
+) -> tuple[PassageSet, FloatArray | None]:
+    """Return a set, and bounds of the time that is spent after it has been left, if a drift function proves them."""
+    drift = find_drift(problem)
+    space = None if drift is None else extended_space(problem, drift, held.space, most)
+    if drift is None or space is None:
+        return held, None
+    for larger in (space, filled_space(problem, space, most)):
+        if larger is None:
+            continue
+        try:
+            wider = held if larger is held.space else PassageSet(problem, larger)
+        except PropensityError:  # at a state that no path may ever reach
+            continue
+        beyond = time_beyond(wider, drift)
+        if beyond is not None:
+            notes.append(f"a drift function proves that paths come back to the set of {larger.n_states:,} states")
+            return wider, beyond
+    return held, None
 
 
 def _probability(x: Interval) -> Interval:
@@ -144,42 +172,48 @@ def _without_time(hit: Interval, states: int, *notes: str) -> LongRun:
 
 
 def _with_times(
-    held: PassageSet, hit: Interval, ever: Enclosed, leaks: bool, states: int, notes: list[str]
+    held: PassageSet, hit: Interval, ever: Enclosed, beyond: FloatArray | None, notes: list[str]
 ) -> LongRun:
-    """Return the moments of the time to hit the target."""
-    ones = np.ones(int(held.inner.sum()))
-    unbounded = np.full(ones.size, np.inf)
-    # Where the target is hit: M k = h for k = E[time; hit]. Time beyond the set is not bounded.
-    timed = held.enclose(ever.lower, unbounded if leaks else ever.upper)
-    given = held.mean_over_start(timed)
-    conditional = _quotient(given, hit)
-    missing = held.problem.law.missing
-    if missing > 0.0:  # the law may be any that is near: its missing part may take any time
+    """Return the moments of the time to hit the target; ``beyond`` bounds the time after the set has been left."""
+    states, ones = held.space.n_states, np.ones(int(held.inner.sum()))
+    unbounded = held.leaks and beyond is None
+    open_ended = Interval(0.0, math.inf)
+
+    def after(inside: Enclosed) -> Enclosed:
+        more = np.inf if unbounded else 0.0 if beyond is None else beyond
+        return Enclosed(inside.lower, (inside.upper + more) * (1.0 + 2.0**-50))
+
+    # Where the target is hit: M k = h for k = E[time; hit].
+    timed = after(held.enclose(ever.lower, ever.upper))
+    conditional = _quotient(held.mean_over_start(timed), hit)
+    missing = held.problem.law.missing > 0.0
+    if missing:  # the law may be any that is near: its missing part may take any time
         notes.append("the initial law is known up to an error, so times have no upper bound")
         conditional = Interval(conditional.lower, math.inf)
     if hit.upper < 1.0:
-        notes.append(
-            f"the mean is infinite, because the target is missed with probability {1.0 - hit.upper:.3g} or more"
-        )
-        infinite = Interval(math.inf, math.inf)
-        return LongRun(hit, infinite, Interval(0.0, math.inf), conditional, states, tuple(notes))
-    sure = hit.lower == 1.0 and not leaks
-    until = timed if sure else held.enclose(ones, unbounded)
-    first = held.mean_over_start(until)
-    if missing > 0.0 or not sure:
-        first = Interval(first.lower, math.inf)
-        if leaks:
-            notes.append(
-                "no upper bound of the time is known for the paths that leave the set of states unseen"
-            )
-        return LongRun(hit, first, Interval(0.0, math.inf), conditional, states, tuple(notes))
-    second = held.mean_over_start(held.enclose(2.0 * until.lower, 2.0 * until.upper))
-    if not first.is_finite:
+        missed = f"{1.0 - hit.upper:.3g}"
+        notes.append(f"the mean is infinite, because the target is missed with probability {missed} or more")
+        never = Interval(math.inf, math.inf)
+        return LongRun(hit, never, open_ended, conditional, states, tuple(notes))
+    inside = held.enclose(ones)
+    first = held.mean_over_start(after(inside))
+    if unbounded:
+        notes.append("no upper bound of the time is known for the paths that leave the set of states unseen")
+    elif not first.is_finite:
         notes.append("the time is so long against the jumps that its solution could not be verified")
-    square = first.square()
-    spread = second - square if first.is_finite and second.is_finite else Interval(0.0, math.inf)
-    variance = Interval(max(0.0, spread.lower), max(0.0, spread.upper))
-    return LongRun(hit, first, variance, conditional, states, tuple(notes))
+    if missing or hit.lower < 1.0:
+        first = Interval(first.lower, math.inf)
+    second = held.mean_over_start(held.enclose(2.0 * inside.lower, 2.0 * inside.upper))
+    if held.leaks or missing:
+        second = Interval(second.lower, math.inf)
+    return LongRun(hit, first, _spread(first, second), conditional, states, tuple(notes))
+
+
+def _spread(first: Interval, second: Interval) -> Interval:
+    """Return the variance from the first two moments."""
+    lower = (second - first.square()).lower if first.is_finite else 0.0
+    upper = (second - first.square()).upper if first.is_finite and second.is_finite else math.inf
+    return Interval(max(0.0, lower), max(0.0, upper))
 
 
 def _quotient(a: Interval, b: Interval) -> Interval:

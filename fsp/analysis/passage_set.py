@@ -39,6 +39,8 @@ class PassageSet:
         The states that can be reached from the start.
     inner : ndarray of bool
         The states that can be reached from the start and from which there is a way out of the set.
+    leaks : bool
+        Whether a state can be reached from which a way leads to states that are not held.
     trapped : bool
         Whether a state can be reached from which there is none.
     """
@@ -57,6 +59,9 @@ class PassageSet:
         inflow.eliminate_zeros()
         self.p, _ = problem.space.transfer(problem.p, space)
         reached = _reach(inflow.T.tocsr(), self.p > 0.0)
+        if (self.leak[reached] > 0.0).any():  # from outside, any state may be entered again
+            reached = np.ones(n, np.bool_)
+        self.leaks = bool((self.leak[reached] > 0.0).any())
         out = self.target + self.avoid + self.leak
         leaves = _reach(inflow, (out > 0.0) & reached)
         self.reached: BoolArray = reached

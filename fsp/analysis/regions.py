@@ -144,6 +144,14 @@ class Regions:
             return None
         return f"no reaction changes {', '.join(fixed)} in the direction of the target"
 
+    def outside_box(self) -> dict[str, Interval]:
+        """Return the ranges of counts outside of the regions."""
+        ranges = self.lattice()
+        for condition in (self.target, self.avoid):
+            if condition is not None:
+                ranges = self.box(condition.expression, False, ranges) or ranges
+        return ranges
+
     def largest_flow(self) -> float:
         """Return an upper bound of the rate into the target from any state outside of it; it may be infinite."""
         if self.target is None:

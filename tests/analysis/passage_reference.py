@@ -22,7 +22,11 @@ class Dense:
     """
 
     def __init__(
-        self, network: fsp.ReactionNetwork, target: Callable[..., bool], avoid: Callable[..., bool], largest: int
+        self,
+        network: fsp.ReactionNetwork,
+        target: Callable[..., bool],
+        avoid: Callable[..., bool],
+        largest: int,
     ) -> None:
         names = network.species_names
 
@@ -62,7 +66,9 @@ class Dense:
         return scipy.linalg.expm(wide * time)[n:, self.start]
 
 
-def birth_death_cdf(birth: Callable[[int], Any], death: Callable[[int], Any], start: int, top: int, time: Any) -> Any:
+def birth_death_cdf(
+    birth: Callable[[int], Any], death: Callable[[int], Any], start: int, top: int, time: Any
+) -> Any:
     """Return the probability that a birth-death chain has hit ``top`` by a time, with 60 digits."""
     with mp.workdps(60):
         a = mp.zeros(top + 1)

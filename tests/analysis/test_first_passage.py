@@ -13,7 +13,9 @@ from scipy import stats
 import fsp
 
 BIRTHS = fsp.ReactionNetwork({"X": 0}, ["0 -> X @ k"], {"k": 2.0})
-BIRTH_DEATH = fsp.ReactionNetwork({"X": 10}, ["birth: 0 -> X @ k", "death: X -> 0 @ d"], {"k": 10.0, "d": 1.0})
+BIRTH_DEATH = fsp.ReactionNetwork(
+    {"X": 10}, ["birth: 0 -> X @ k", "death: X -> 0 @ d"], {"k": 10.0, "d": 1.0}
+)
 TIMES = [0.0, 0.5, 1.0, 5.0, 20.0]
 
 
@@ -51,7 +53,9 @@ def test_birth_death_mean_hitting_time(top):
 def test_rare_event_keeps_six_digits():
     result = fsp.first_passage(BIRTH_DEATH, "X >= 45", [0.1, 1.0], tolerance=1e-7, relative=True)
     for time, cdf in zip(("0.1", "1"), result.cdf, strict=True):
-        exact = birth_death_cdf(lambda i: mp.mpf(10), lambda i: mp.mpf(i), 10, 45, time if time == "1" else 0.1)
+        exact = birth_death_cdf(
+            lambda i: mp.mpf(10), lambda i: mp.mpf(i), 10, 45, time if time == "1" else 0.1
+        )
         assert exact < 1e-15
         assert cdf.lower <= exact <= cdf.upper
         assert cdf.width <= 1e-7 * exact
@@ -59,9 +63,7 @@ def test_rare_event_keeps_six_digits():
 
 def test_rare_event_on_an_unbounded_lattice():
     """Two species that do not feel each other: the passage of one is that of the birth-death chain."""
-    pair = fsp.ReactionNetwork(
-        {"X": 10, "Y": 3}, ["0 -> X @ 10", "X -> 0 @ 1", "0 -> Y @ 4", "Y -> 0 @ 1"]
-    )
+    pair = fsp.ReactionNetwork({"X": 10, "Y": 3}, ["0 -> X @ 10", "X -> 0 @ 1", "0 -> Y @ 4", "Y -> 0 @ 1"])
     result = fsp.first_passage(pair, "X >= 45", [1.0], tolerance=1e-6, relative=True)
     exact = birth_death_cdf(lambda i: mp.mpf(10), lambda i: mp.mpf(i), 10, 45, 1)
     assert result.cdf[0].lower <= exact <= result.cdf[0].upper
@@ -85,7 +87,9 @@ def sir_final_size(infect, recover, s, i):
 
 
 def test_sir_final_size():
-    sir = fsp.ReactionNetwork({"S": 30, "I": 2, "R": 0}, ["S + I -> 2 I @ b", "I -> R @ g"], {"b": 0.05, "g": 1.0})
+    sir = fsp.ReactionNetwork(
+        {"S": 30, "I": 2, "R": 0}, ["S + I -> 2 I @ b", "I -> R @ g"], {"b": 0.05, "g": 1.0}
+    )
     law = sir_final_size(0.05, 1.0, 30, 2)
     for least in (5, 20):
         # Whether so many are ever infected, before the epidemic is over.
