@@ -143,7 +143,7 @@ def rising_states(problem: PassageProblem, drift: LinearDrift) -> IntArray | Non
     if math.prod(sizes) > MOST_EVALUATED:
         return None
     grid = np.indices(sizes).reshape(len(sizes), -1).T
-    counts = coordinates.to_counts(np.ascontiguousarray(grid, np.int64))
+    counts: IntArray = coordinates.to_counts(np.ascontiguousarray(grid, np.int64))
     slopes = np.array([float(s) for s in drift.slopes])
     counts = counts[(counts >= 0).all(axis=1) & (counts @ slopes + float(drift.constant) > -1.0 - 1e-6)]
     counts = counts[problem.regions.kinds(counts) == INSIDE]
@@ -156,7 +156,8 @@ def rising_states(problem: PassageProblem, drift: LinearDrift) -> IntArray | Non
     except PropensityError:  # at a state that no path may ever reach
         return None
     size = rates @ np.abs(rise)
-    return counts[rates @ rise + 1e-9 * size > -1.0]
+    rising: IntArray = counts[rates @ rise + 1e-9 * size > -1.0]
+    return rising
 
 
 def extended_space(
@@ -202,7 +203,9 @@ def time_beyond(held: PassageSet, drift: LinearDrift) -> FloatArray | None:
     position, rate, reaction = leaving_entries(held.generator)
     rise = held.problem.network.stoichiometry @ np.array([float(w) for w in drift.weights])
     arrival = (value[position] + np.maximum(rise[reaction], 0.0)) * (1.0 + 2.0**-45)
-    carried = np.bincount(position, rate * arrival, held.space.n_states) * (1.0 + 2.0**-40)
+    carried: FloatArray = np.bincount(position, rate * arrival, held.space.n_states) * np.float64(
+        1.0 + 2.0**-40
+    )
     inside = held.enclose(np.ones(held.space.n_states))
     left = held.enclose(held.leak)
     onward = held.enclose(carried)

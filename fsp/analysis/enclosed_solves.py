@@ -12,6 +12,7 @@ condition of the matrix.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -64,13 +65,17 @@ class LeavingChain:
 
     def __init__(self, chain: FiniteChain, rate_error: float) -> None:
         self.chain = chain
-        self.solver = make_solver(chain)
         self._rates = chain.outgoing.astype(np.longdouble)
         out = np.asarray(chain.outflow, np.longdouble)
         self._exit: LongArray = np.asarray(self._rates.sum(axis=1)).ravel() + out
         widest = int(np.diff(chain.outgoing.indptr).max(initial=0))
         self._unit = (2.0 * widest + 8.0) * float(np.finfo(np.longdouble).eps)
         self.slack = (2.0 * chain.n_states + 1.0) * rate_error * 1.01
+
+    @cached_property
+    def solver(self) -> ChainSolver:
+        """The solver, made when it is first used."""
+        return make_solver(self.chain)
 
     def _image(self, g: LongArray) -> tuple[LongArray, LongArray]:
         """Return ``M g`` and a bound on its rounding."""

@@ -168,7 +168,7 @@ class _Call:
         if exact is None:
             small = problem.enumerated(min(SMALL, options.max_states or SMALL))
             fixed = fixed or small is not None
-            exact = None if small is None else self._never(small)
+            exact = None if small is None or self._is_never else self._never(small)
         by_state: ByState | None = None
         if exact is not None:
             course, explanation = exact, "no run was needed"
@@ -215,7 +215,7 @@ class _Call:
             return None
         self.notes.append(f"the target is never reached: {inside}")
         self._is_never = True
-        return self._constant()
+        return self._constant() if problem.regions.avoid is None else None
 
     def _never(self, space: FibreSet) -> Course | None:
         """Return the course where enumeration proves that the target is out of reach."""

@@ -106,7 +106,9 @@ def long_run(problem: PassageProblem, tolerance: float, relative: bool, max_stat
     if held.leaks:
         held, beyond = _with_drift(problem, held, most, notes)
     into = bool(held.target[held.inner].any())
-    sure = not held.trapped and problem.regions.avoid is None and (into if beyond is None else True)
+    # Where nothing leaks, all ways out are known; else a way to what is avoided may lie beyond.
+    evaded = problem.regions.avoid is not None if held.leaks else bool(held.avoid[held.inner].any())
+    sure = not held.trapped and not evaded and (into or beyond is not None)
     ends = int(held.inner.sum())
     if sure and not (held.leaks and beyond is None):
         rest = math.fsum(held.p.tolist())
@@ -151,7 +153,9 @@ def _with_drift(
             continue
         beyond = time_beyond(wider, drift)
         if beyond is not None:
-            notes.append(f"a drift function proves that paths come back to the set of {larger.n_states:,} states")
+            notes.append(
+                f"a drift function proves that paths come back to the set of {larger.n_states:,} states"
+            )
             return wider, beyond
     return held, None
 

@@ -120,7 +120,7 @@ class PassageLoop(AdaptiveLoop):
     def snapshot(self) -> PassageSnapshot:
         """Return what has hit the target until the time that was reached, and the vector of the other paths."""
         rounding = 0.5 * (self.ledger.entries["rounding"] + self.rounding) + 2.0**-52
-        p = self.p * max(0.0, 1.0 - rounding * (1.0 + 1e-9))
+        p = self.generator.leading(self.p) * max(0.0, 1.0 - rounding * (1.0 + 1e-9))
         gone = self.flow.target + self.flow.avoid
         # Rounding that is kept apart has scaled the vector all the same.
         check_balance(self._initial_mass - gone - self.rounding, p, self.ledger, self.time)
@@ -135,7 +135,7 @@ class PassageLoop(AdaptiveLoop):
         if not super()._absorbed(target):
             return False
         if self.reward is not None:
-            self.flow.reward += duration * float(self.p @ self.reward(self.space))
+            self.flow.reward += duration * float(self.generator.leading(self.p) @ self.reward(self.space))
         return True
 
     def _prune(self, duration: float, budget: float, products: int) -> None:
@@ -194,7 +194,7 @@ class PassageLoop(AdaptiveLoop):
         duration = target - self.time
         loss = self._decay * duration * (1.0 + 1e-9)
         least = duration * (1.0 - loss) * (1.0 - 2.0**-40)
-        here = self._here(self.p)
+        here = self._here(self.generator.leading(self.p))
         self.flow.target += least * self._boundary_sum(self.generator, here, "target")
         self.flow.avoid += least * self._boundary_sum(self.generator, here, "avoid")
         self.ledger.book("steady_state", loss)

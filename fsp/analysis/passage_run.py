@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from fsp.analysis.passage_loop import SUMMING, Flow, PassageLoop, PassageSnapshot
 from fsp.analysis.passage_problem import PassageProblem
 from fsp.errors import SolverError, ToleranceError
+from fsp.generator.extended import extended_available
 from fsp.interrupts import DelayedInterrupt
 from fsp.ledger import Ledger
 from fsp.progress import Progress
-from fsp.transient.limits import FIXED_BYTES, MOVING_BYTES, Limits, default_memory
+from fsp.transient.limits import FIXED_BYTES, MOVING_BYTES, Limits, RoundingError, default_memory
 from fsp.transient.protocol import find_stepper
 
 __all__ = ["Course", "PassageRun", "RunOptions"]
@@ -130,6 +131,7 @@ class PassageRun:
         self.problem, self.options, self.fixed = problem, options, fixed
         self.reward, self.keep = reward, keep
         self.loop: PassageLoop | None = None
+        self._extended = False
         self._interrupt = DelayedInterrupt()
 
     def run(self) -> Course:
@@ -143,7 +145,7 @@ class PassageRun:
         self._line = Progress(float(self.options.times[-1]), self.options.progress)
         try:
             with self._interrupt:
-                found = self._relative() if self.options.relative else self._absolute()
+                found = self._in_either_precision()
                 self._interrupt.check()
         except MemoryError as error:
             message = "out of memory; set memory_limit= or bounds="
@@ -151,6 +153,22 @@ class PassageRun:
         finally:
             self._line.close()
         return found
+
+    def _in_either_precision(self) -> Course:
+        """Run in double precision, or in extended precision where rounding is what the tolerance cannot hold."""
+        solve = self._relative if self.options.relative else self._absolute
+        try:
+            return solve()
+        except ToleranceError as error:
+            loop = self.loop
+            if loop is None or self._extended or not extended_available():
+                raise
+            rounding = loop.ledger.entries["rounding"] > 0.1 * self.options.tolerance
+            rounding = rounding or loop.rounding > 0.1 * self.options.tolerance
+            if not (rounding or isinstance(error, RoundingError)):
+                raise
+            self._extended = True
+            return solve()
 
     def _absolute(self) -> Course:
         snapshots = list(self._snapshots(self.options.tolerance, None))
@@ -192,7 +210,8 @@ class PassageRun:
     def _make_loop(self, tolerance: float, relative: float | None) -> PassageLoop:
         problem, o = self.problem, self.options
         signed = None
-        if o.method in ("auto", "chebyshev") and relative is None and not self.fixed and self.reward is None:
+        plain = relative is None and not self.fixed and self.reward is None and not self._extended
+        if o.method in ("auto", "chebyshev") and plain:
             signed = find_stepper("chebyshev").load()()
         ledger = Ledger()
         ledger.book("initial", problem.law.missing)
@@ -201,7 +220,9 @@ class PassageRun:
         return PassageLoop(
             network=problem.network, space=problem.space, p=problem.p.copy(), constraints=problem.constraints(),
             stepper=find_stepper("uniformisation").load()(), signed=signed, tolerance=tolerance, limits=limits,
-            ledger=ledger, fixed=self.fixed, threads=o.threads, report=self._report, regions=problem.regions,
+            ledger=ledger, fixed=self.fixed, extended=self._extended,
+            foresee=not self._extended and extended_available(), threads=o.threads, report=self._report,
+            regions=problem.regions,
             flow=Flow(problem.hit, problem.avoided), relative=relative, reward=self.reward, keep=self.keep,
             initial_mass=float(problem.p.sum()) + problem.hit + problem.avoided,
         )  # fmt: skip
