@@ -11,7 +11,7 @@ import click
 import fsp
 from fsp import cli_output, storage
 from fsp.cli_arguments import check_picture, parse_bounds, parse_memory, parse_times
-from fsp.errors import ArgumentError
+from fsp.errors import ArgumentError, SolverError
 
 __all__ = ["first_passage"]
 
@@ -73,7 +73,13 @@ def first_passage(
     for path in (output, picture):
         if path is not None:
             storage.check_writable(path)
-    result = fsp.first_passage(fsp.load_model(model), target, wanted, **options)
+    try:
+        result = fsp.first_passage(fsp.load_model(model), target, wanted, **options)
+    except SolverError as error:
+        if as_json:
+            failure = {"type": type(error).__name__, "message": str(error)}
+            click.echo(cli_output.to_json({"model": model, "error": failure, "partial": None}))
+        raise
     if output is not None:
         result.save(output)
     if picture is not None:

@@ -23,6 +23,7 @@ from fsp.analysis.passage_problem import PassageProblem
 from fsp.analysis.passage_set import PassageSet
 from fsp.analysis.regions import INSIDE
 from fsp.errors import PropensityError
+from fsp.interval import Interval
 from fsp.moments.majorants import Bounded, bounded_rate
 from fsp.moments.ranges import Box
 from fsp.statespace.fibres import FibreSet
@@ -65,7 +66,7 @@ class LinearDrift:
 def find_drift(problem: PassageProblem) -> LinearDrift | None:
     """Return a linear function that falls wherever counts are large, outside of the regions, or None."""
     network, regions = problem.network, problem.regions
-    ranges = regions.outside_box()
+    ranges = {name: Interval(0.0, r.upper) for name, r in regions.outside_box().items()}
     names = network.species_names
     box = Box(ranges, regions.parameters())
     bounds = [bounded_rate(r.propensity.expression, box, names) for r in network.reactions]

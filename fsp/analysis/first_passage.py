@@ -254,6 +254,7 @@ class _Call:
             avoided=problem.avoided * everywhere,
             lost=missing * everywhere,
             reward=0.0 * everywhere,
+            rounding=0.0 * everywhere,
             ledger=ledger,
             method="none",
         )
@@ -273,8 +274,14 @@ class _Call:
             self.notes.append(
                 "the density has no upper bound: the rate into the target is unbounded over the lattice"
             )
-        density = np.stack([course.density, course.density * (1.0 + 1e-9) + extra])
-        avoided = np.stack([course.avoided, np.minimum(course.avoided * (1.0 + 1e-9) + course.lost, 1.0)])
+        slack = 1.0 + 4.0 * course.rounding
+        least = course.density
+        if not problem.law.lower_bound:  # the law may be less than its probabilities
+            least = (
+                np.maximum(least - problem.law.missing * most, 0.0) if math.isfinite(most) else 0.0 * least
+            )
+        density = np.stack([least, course.density * slack + extra])
+        avoided = np.stack([course.avoided, np.minimum(course.avoided * slack + course.lost, 1.0)])
         if regions.avoid is None:
             avoided = np.zeros_like(avoided)
         assert regions.target is not None

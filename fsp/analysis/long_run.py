@@ -18,7 +18,7 @@ from fsp.analysis.drift_bound import extended_space, filled_space, find_drift, t
 from fsp.analysis.enclosed_solves import Enclosed
 from fsp.analysis.passage_problem import PassageProblem
 from fsp.analysis.passage_set import PassageSet
-from fsp.errors import PropensityError, StateSpaceLimitError
+from fsp.errors import PropensityError, SolverError, StateSpaceLimitError
 from fsp.generator.growth import grow_outflow, reachable
 from fsp.generator.tables import FactorTables
 from fsp.interval import Interval
@@ -93,6 +93,14 @@ def grown_set(problem: PassageProblem, tolerance: float, relative: bool, most: i
 def long_run(problem: PassageProblem, tolerance: float, relative: bool, max_states: int | None) -> LongRun:
     """Return the probability of ever hitting the target, and the moments of the time until then."""
     most = MOST_STATES if max_states is None else max_states
+    try:
+        return _long_run(problem, tolerance, relative, most)
+    except (SolverError, PropensityError) as error:  # no memory for a factorisation, a state far away
+        nothing = Interval(0.0, math.inf)
+        return LongRun(Interval(0.0, 1.0), nothing, nothing, nothing, 0, (f"not known: {error}",))
+
+
+def _long_run(problem: PassageProblem, tolerance: float, relative: bool, most: int) -> LongRun:
     missing = Interval(0.0, problem.law.missing)
     at_once = Interval(problem.hit, problem.hit) if problem.law.lower_bound else Interval(
         max(0.0, problem.hit - problem.law.missing), problem.hit

@@ -17,6 +17,7 @@ from fsp.analysis.exits import DividedBoundary, divide_boundary
 from fsp.analysis.regions import Regions
 from fsp.generator.fibre_generator import FibreGenerator
 from fsp.statespace.fibres import FibreSet
+from fsp.summation import chunk_sum, chunks
 from fsp.transient.audit import check_balance
 from fsp.transient.limits import Workload
 from fsp.transient.loop import AdaptiveLoop, Snapshot
@@ -33,6 +34,11 @@ _TARGET, _AVOID, _REWARD = "\0target", "\0avoid", "\0reward"
 
 #: Rounding of the sums over boundary states and of the Poisson probabilities that weight them, relative.
 SUMMING = 2.0**-40
+
+
+def _dot(a: FloatArray, b: FloatArray) -> float:
+    """Return a sum of products of non-negative numbers, to about 30 units of rounding."""
+    return chunk_sum(a[start:stop] * b[start:stop] for start, stop in chunks(a.size))
 
 
 @dataclass
@@ -135,7 +141,7 @@ class PassageLoop(AdaptiveLoop):
         if not super()._absorbed(target):
             return False
         if self.reward is not None:
-            self.flow.reward += duration * float(self.generator.leading(self.p) @ self.reward(self.space))
+            self.flow.reward += duration * _dot(self.generator.leading(self.p), self.reward(self.space))
         return True
 
     def _prune(self, duration: float, budget: float, products: int) -> None:
@@ -152,7 +158,7 @@ class PassageLoop(AdaptiveLoop):
     def _boundary_sum(generator: FibreGenerator, residence: FloatArray, region: str) -> float:
         boundary = generator.boundary
         assert isinstance(boundary, DividedBoundary)
-        return float(residence @ getattr(boundary, region))
+        return _dot(residence, getattr(boundary, region))
 
     def _collect(self, leaks: dict[str, float], generator: FibreGenerator, stepper: Stepper) -> None:
         super()._collect(leaks, generator, stepper)
@@ -160,7 +166,7 @@ class PassageLoop(AdaptiveLoop):
         for key, region in ((_TARGET, "target"), (_AVOID, "avoid")):
             leaks[key] = leaks.get(key, 0.0) + self._boundary_sum(generator, residence, region)
         if self.reward is not None:
-            leaks[_REWARD] = leaks.get(_REWARD, 0.0) + float(residence @ self.reward(generator.space))
+            leaks[_REWARD] = leaks.get(_REWARD, 0.0) + _dot(residence, self.reward(generator.space))
 
     def _book(self, leaks: dict[str, float], stepper: Stepper, series: str) -> None:
         self.flow.target += leaks.pop(_TARGET, 0.0)

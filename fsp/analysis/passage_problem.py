@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.analysis.regions import AVOID, INSIDE, TARGET, Regions
-from fsp.errors import ArgumentError, StateSpaceLimitError, UnsupportedError
+from fsp.errors import ArgumentError, PropensityError, StateSpaceLimitError, UnsupportedError
 from fsp.generator.growth import closure
 from fsp.generator.tables import FactorTables
 from fsp.initial import InitialLaw, choose_coordinates, first_set, read_initial
@@ -75,7 +75,9 @@ class PassageProblem:
         _refuse(network, what)
         law = read_initial(network, initial)
         network, coordinates = choose_coordinates(network, law)
-        regions = Regions.read(network, target, avoid)
+        # A law that mixes totals, or of which a part is not known, leaves no bound by conservation.
+        mixed = bool(len(network.conservation_laws())) and coordinates.n_axes == network.n_species
+        regions = Regions.read(network, target, avoid, mixed or law.missing > 0.0)
         kinds = regions.kinds(law.states)
         inside = kinds == INSIDE
         hit, avoided = (float(law.probabilities[kinds == kind].sum()) for kind in (TARGET, AVOID))
@@ -120,7 +122,7 @@ class PassageProblem:
         tables.cover(*self.space.box())
         try:
             return closure(tables, self.space, self.constraints(), most)
-        except StateSpaceLimitError:
+        except (StateSpaceLimitError, PropensityError):  # the latter at states far away
             return None
 
 

@@ -59,6 +59,8 @@ class Course:
         What may be missing in each of these.
     reward : ndarray
         Lower bound of the expected reward.
+    rounding : ndarray
+        Relative error of all of these.
     ledger : Ledger
         Of the last time.
     """
@@ -69,6 +71,7 @@ class Course:
     avoided: FloatArray
     lost: FloatArray
     reward: FloatArray
+    rounding: FloatArray
     ledger: Ledger
     statistics: dict[str, float | int] = field(default_factory=dict)
     method: str = "uniformisation"
@@ -76,12 +79,12 @@ class Course:
     @classmethod
     def of(cls, snapshots: list[PassageSnapshot], loop: PassageLoop | None, exact: bool) -> Course:
         """Return the bounds that snapshots prove; ``exact`` if the initial law is a lower bound."""
-        rows = np.array([_bounds(s, exact) for s in snapshots]).reshape(-1, 6)
-        lower, upper, density, avoided, lost, reward = rows.T
+        rows = np.array([_bounds(s, exact) for s in snapshots]).reshape(-1, 7)
+        lower, upper, density, avoided, lost, reward, rounding = rows.T
         ledger = snapshots[-1].ledger if snapshots else Ledger()
         # What has been hit stays hit.
-        lower = np.maximum.accumulate(lower)
-        found = cls(lower, upper, density, avoided, lost, reward, ledger)
+        lower, upper = np.maximum.accumulate(lower), np.minimum.accumulate(upper[::-1])[::-1]
+        found = cls(lower, upper, density, avoided, lost, reward, rounding, ledger)
         if loop is not None:
             found.statistics = dict(loop.statistics)
             found.method = "chebyshev" if loop.statistics.get("signed_steps") else "uniformisation"
@@ -89,7 +92,7 @@ class Course:
 
 
 def _bounds(s: PassageSnapshot, exact: bool) -> tuple[float, ...]:
-    """Return lower and upper bound, density, avoided, lost and reward at one time."""
+    """Return lower and upper bound, density, avoided, lost, reward and rounding at one time."""
     entries = s.ledger.entries
     defect = entries["defect"]
     absolute = s.ledger.total
@@ -102,9 +105,17 @@ def _bounds(s: PassageSnapshot, exact: bool) -> tuple[float, ...]:
     if s.time == 0.0:
         lower, avoided = (max(0.0, value - off) for value in (s.flow.target, s.flow.avoid))
         upper = s.flow.target * (1.0 + 2.0**-50) + entries["initial"]
-        return lower, min(1.0, upper), s.density * (1.0 - SUMMING), avoided, entries["initial"], reward
+        return (
+            lower,
+            min(1.0, upper),
+            s.density * (1.0 - SUMMING),
+            avoided,
+            entries["initial"],
+            reward,
+            2.0**-50,
+        )
     upper = s.flow.target * (1.0 + 2.0 * relative) + absolute * (1.0 + 1e-12) + UNDERFLOW
-    return lower, min(1.0, upper), s.density * (1.0 - SUMMING), avoided, absolute, reward
+    return lower, min(1.0, upper), s.density * (1.0 - SUMMING), avoided, absolute, reward, relative
 
 
 class PassageRun:

@@ -53,14 +53,19 @@ class Regions:
     network : ReactionNetwork
     target, avoid : Predicate or None
         Without a target nothing is hit; without ``avoid`` every way leads to it.
+    any_total : bool
+        Whether conserved totals may be others than those of the initial counts of the network.
     """
 
     network: ReactionNetwork
     target: Predicate | None = None
     avoid: Predicate | None = None
+    any_total: bool = False
 
     @classmethod
-    def read(cls, network: ReactionNetwork, target: str | None, avoid: str | None = None) -> Regions:
+    def read(
+        cls, network: ReactionNetwork, target: str | None, avoid: str | None = None, any_total: bool = False
+    ) -> Regions:
         """Return the regions that two conditions describe.
 
         Raises
@@ -70,7 +75,8 @@ class Regions:
         ArgumentError
             If a condition is no text, or no state of the lattice can be a target.
         """
-        regions = cls(network, _condition(network, target, "target"), _condition(network, avoid, "avoid"))
+        conditions = (_condition(network, target, "target"), _condition(network, avoid, "avoid"))
+        regions = cls(network, *conditions, any_total)
         if regions.target is not None and regions._is_empty(regions.target):
             message = (
                 f"target: no state satisfies {regions.target.text!r} (counts are >= 0, and the conservation laws of the "
@@ -105,6 +111,8 @@ class Regions:
 
     def lattice(self) -> dict[str, Interval]:
         """Return the range of every count: at least 0, at most what conservation laws leave."""
+        if self.any_total:
+            return {name: Interval(0.0, math.inf) for name in self.network.species_names}
         largest = self.network.conservation_laws().upper_bounds
         return {n: Interval(0.0, float(b)) for n, b in zip(self.network.species_names, largest, strict=True)}
 

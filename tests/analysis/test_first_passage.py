@@ -178,3 +178,41 @@ def test_escape_to_infinity_has_a_probability():
     result = fsp.first_passage(branching, "X == 0", [1.0], tolerance=1e-8, bounds={"X": 300})
     assert result.hit_probability.lower <= 0.25 <= result.hit_probability.upper
     assert result.hit_probability.lower > 0.25 - 1e-9
+
+
+def test_initial_law_with_several_conserved_totals():
+    pair = fsp.ReactionNetwork({"A": 4, "B": 0}, ["A -> B @ 1", "B -> A @ 2"])
+    mixed = fsp.first_passage(pair, "B >= 3", [1.0], initial={(4, 0): 0.5, (7, 0): 0.5}, tolerance=1e-9)
+    parts = [fsp.first_passage(pair, "B >= 3", [1.0], initial=[n, 0], tolerance=1e-9).cdf[0] for n in (4, 7)]
+    assert mixed.cdf[0].lower <= 0.5 * parts[0].upper + 0.5 * parts[1].upper
+    assert mixed.cdf[0].upper >= 0.5 * parts[0].lower + 0.5 * parts[1].lower
+    assert mixed.hit_probability == fsp.Interval(1.0, 1.0)
+    beyond = fsp.first_passage(pair, "B >= 6", [1.0], initial={(4, 0): 0.5, (7, 0): 0.5})
+    assert beyond.hit_probability.lower <= 0.5 <= beyond.hit_probability.upper  # four molecules are never six
+
+
+def test_coupled_species_in_the_condition():
+    """A condition on two species: the sum of two independent immigration-death processes is another one."""
+    pair = fsp.ReactionNetwork(
+        {"X": 4, "Y": 6}, ["0 -> X @ 4", "X -> 0 @ 1", "0 -> Y @ 6", "Y -> 0 @ 1"]
+    )
+    result = fsp.first_passage(pair, "X + Y >= 20", [1.0, 4.0], tolerance=1e-8)
+    one = fsp.first_passage(BIRTH_DEATH, "X >= 20", [1.0, 4.0], tolerance=1e-8)
+    for a, b in zip(result.cdf, one.cdf, strict=True):
+        assert a.intersect(b).width <= 1e-8
+    result.mean.intersect(one.mean)
+    result.variance.intersect(one.variance)
+    assert result.mean.is_finite
+
+
+@pytest.mark.parametrize("method", ["uniformisation", "chebyshev"])
+def test_methods_agree_on_a_moving_set(method):
+    network = fsp.gallery.toggle_switch()
+    result = fsp.first_passage(network, "U >= 110", [2.0, 8.0], tolerance=1e-7, method=method)
+    fine = fsp.first_passage(network, "U >= 110", [2.0, 8.0], tolerance=1e-4, relative=True)
+    for a, b in zip(result.cdf, fine.cdf, strict=True):
+        a.intersect(b)
+        assert a.width <= 1e-7
+        assert b.width <= 1e-4 * b.lower
+    if method == "chebyshev":
+        assert result.method == method
