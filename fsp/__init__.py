@@ -30,17 +30,21 @@ from fsp.errors import (
 from fsp.version import __version__
 
 if TYPE_CHECKING:
+    from fsp.analysis.first_passage import first_passage
+    from fsp.analysis.passage_result import FirstPassageResult
+    from fsp.analysis.rewards import expected_reward
     from fsp.distribution import Distribution
     from fsp.ensemble import Ensemble, load_ensemble
     from fsp.export import ExportedChain, export_chain
     from fsp.interval import Interval
     from fsp.ledger import Ledger
+    from fsp.load import load_result
     from fsp.model import gallery
     from fsp.model.equations import Reaction
     from fsp.model.events import Event
     from fsp.model.loader import load_model
     from fsp.model.network import ReactionNetwork
-    from fsp.results import TransientResult, load_result
+    from fsp.results import TransientResult
     from fsp.simulate import simulate
     from fsp.solve import solve_transient
     from fsp.solve_stationary import solve_stationary
@@ -56,6 +60,7 @@ __all__ = [
     "ExportedChain",
     "ExpressionError",
     "FSPError",
+    "FirstPassageResult",
     "Interval",
     "Ledger",
     "ModelError",
@@ -71,7 +76,9 @@ __all__ = [
     "TransientResult",
     "UnsupportedError",
     "__version__",
+    "expected_reward",
     "export_chain",
+    "first_passage",
     "gallery",
     "load_ensemble",
     "load_model",
@@ -87,16 +94,19 @@ _LAZY = {
     "Ensemble": "fsp.ensemble",
     "Event": "fsp.model.events",
     "ExportedChain": "fsp.export",
+    "FirstPassageResult": "fsp.analysis.passage_result",
     "Interval": "fsp.interval",
     "Ledger": "fsp.ledger",
     "Reaction": "fsp.model.equations",
     "ReactionNetwork": "fsp.model.network",
     "StationaryResult": "fsp.stationary_result",
     "TransientResult": "fsp.results",
+    "expected_reward": "fsp.analysis.rewards",
     "export_chain": "fsp.export",
+    "first_passage": "fsp.analysis.first_passage",
     "load_ensemble": "fsp.ensemble",
     "load_model": "fsp.model.loader",
-    "load_result": "fsp.results",
+    "load_result": "fsp.load",
     "simulate": "fsp.simulate",
     "solve_stationary": "fsp.solve_stationary",
     "solve_transient": "fsp.solve",

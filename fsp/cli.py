@@ -19,6 +19,7 @@ import fsp
 from fsp import cli_output, storage
 from fsp.cli_arguments import FIGURES, SAVES, check_picture, parse_bounds, parse_memory, parse_times
 from fsp.cli_export import export
+from fsp.cli_first_passage import first_passage
 from fsp.cli_stationary import stationary
 from fsp.errors import ArgumentError, FSPError, SolverError, StorageError
 
@@ -195,6 +196,7 @@ def report(result: str, output: str | None, species: tuple[str, ...], as_json: b
 
 commands.add_command(export)
 commands.add_command(stationary)
+commands.add_command(first_passage)
 
 
 def _load(model: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -12,14 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from fsp import figures, storage
 from fsp.dataset import to_dataset
 from fsp.distribution import Distribution
-from fsp.errors import ArgumentError, ModelError
+from fsp.errors import ArgumentError
 from fsp.interval import Interval
-from fsp.ledger import Ledger
 from fsp.kept_network import kept_record
+from fsp.ledger import Ledger
 from fsp.observed_values import check_kept
 from fsp.query import unknown_species
-from fsp.restore import from_dataset
-from fsp.stationary_result import StationaryResult
 from fsp.summary import KINDS, Summary, check_kind
 from fsp.version import __version__
 
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["TransientResult", "load_result"]
+__all__ = ["TransientResult"]
 
 
 class TransientResult(Sequence[Distribution]):
@@ -324,33 +322,12 @@ class TransientResult(Sequence[Distribution]):
 
     __hash__ = None  # type: ignore[assignment]
 
-
-def load_result(path: str | os.PathLike[str]) -> TransientResult | StationaryResult:
-    """Read a result that ``TransientResult.save`` or ``StationaryResult.save`` wrote: an equal one, if it was saved whole.
-
-    Raises
-    ------
-    ArgumentError
-        When there is no such file, it does not hold a result of this package, or it is damaged.
-    StorageError
-        When the system refuses to read it.
-    """
-    try:
-        times, laws, record, network = from_dataset(storage.read_dataset(path))
-        if "stationary" in record:
-            return StationaryResult.from_record(network, laws[0], record)
-        return TransientResult(
-            network,
-            times,
-            laws,
-            Ledger(record["ledger"], record["leaks"]),
-            record["method"],
-            record["explanation"],
-            record["statistics"],
-            status=record["status"],
-            tolerance=record["tolerance"],
-            version=record["version"],
-        )
-    except (ModelError, KeyError, TypeError) as error:
-        message = f"{os.fspath(path)!r}: {error}"
-        raise ArgumentError(message) from error
+    @classmethod
+    def from_record(
+        cls, network: Any, times: NDArray[np.float64], laws: list[Any], record: Mapping[str, Any]
+    ) -> TransientResult:
+        """Return the result that a file holds."""
+        return cls(
+            network, times, laws, Ledger(record["ledger"], record["leaks"]), record["method"], record["explanation"],
+            record["statistics"], status=record["status"], tolerance=record["tolerance"], version=record["version"],
+        )  # fmt: skip

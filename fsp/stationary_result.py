@@ -13,8 +13,8 @@ from fsp import storage
 from fsp.dataset import to_dataset
 from fsp.distribution import Distribution
 from fsp.interval import Interval
-from fsp.ledger import Ledger
 from fsp.kept_network import kept_record
+from fsp.ledger import Ledger
 from fsp.version import __version__
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from fsp.initial import choose_coordinates, read_initial
 from fsp.interval import Interval
 from fsp.known_moments import StoredMoments
 from fsp.ledger import Ledger
+from fsp.statespace.constraints import Bounds, Constraints
+from fsp.statespace.fibres import FibreSet
 from fsp.stationary.engine import Engine, EngineResult, solver_for
 from fsp.stationary.existence import refuse_without_law
 from fsp.stationary.lattice import Lattice
 from fsp.stationary.moments import AxisMoments, closed_moments, moments_by_return_times
 from fsp.stationary_result import StationaryResult
-from fsp.statespace.constraints import Bounds, Constraints
-from fsp.statespace.fibres import FibreSet
 from fsp.transient.limits import default_memory
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from fsp.transient.protocol import find_stepper
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
 
-__all__ = ["TIMED", "TransientOptions", "check_count", "read_times"]
+__all__ = ["TIMED", "TransientOptions", "check_count", "check_number", "read_times"]
 
 #: The method for rates that depend on time.
 TIMED = "inhomogeneous"
@@ -65,14 +65,14 @@ class TransientOptions:
             message = f"the network must be a ReactionNetwork, not {kind}; fsp.load_model(path) reads a file"
             raise ArgumentError(message)
         when = read_times(times)
-        _check_number("tolerance", tolerance, 0.0, 1.0)
+        check_number("tolerance", tolerance, 0.0, 1.0)
         check_count("max_states", max_states)
         if memory_limit is not None:
-            _check_number("memory_limit", memory_limit, 0.0, float("inf"))
+            check_number("memory_limit", memory_limit, 0.0, float("inf"))
         check_count("threads", threads)
         check_kind(save)
         if checkpoint_every != 0.0:
-            _check_number("checkpoint_every", checkpoint_every, 0.0, float("inf"))
+            check_number("checkpoint_every", checkpoint_every, 0.0, float("inf"))
         stepper = _choose_stepper(network, method)
         if precision not in ("auto", "double", "extended"):
             message = f"precision must be 'auto', 'double' or 'extended', not {precision!r}"
@@ -107,7 +107,7 @@ def _check_timed(network: ReactionNetwork, precision: str) -> None:
 
 
 def read_times(times: ArrayLike) -> NDArray[np.float64]:
-    """Return output times as an array, if they are finite, not negative and ascending."""
+    """Return output times as an array, if they are finite, >= 0 and ascending."""
     try:
         when = np.atleast_1d(np.asarray(times, dtype=np.float64))
     except (TypeError, ValueError) as error:
@@ -127,14 +127,15 @@ def read_times(times: ArrayLike) -> NDArray[np.float64]:
     return when
 
 
-def _check_number(name: str, value: Any, low: float, high: float) -> None:
+def check_number(name: str, value: Any, low: float, high: float) -> None:
+    """Refuse what is no number between two others."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low < value < high:
         message = f"{name} must be a number between {low:g} and {high:g}, not {value!r}"
         raise ArgumentError(message)
 
 
 def check_count(name: str, value: Any) -> None:
-    """Refuse an argument that is neither None nor a whole number of at least 1."""
+    """Refuse what is neither ``None`` nor a whole number >= 1."""
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if value is not None and not (number and float(value).is_integer() and value >= 1):
         message = f"{name} must be a whole number >= 1, not {value!r}"

@@ -228,7 +228,7 @@ def test_options_reach_the_solver(fsp):
 def test_files_are_written(fsp, tmp_path):
     out, picture = tmp_path / "run.nc", tmp_path / "run.png"
     assert fsp("transient", "m", "-t", "0,1", "-o", str(out), "--plot", str(picture))[0] == 0
-    from fsp.results import load_result
+    from fsp.load import load_result
 
     assert load_result(out).times.tolist() == [0.0, 1.0]
     assert picture.read_bytes()[:4] == b"\x89PNG"

@@ -87,7 +87,7 @@ def test_only_what_was_asked_for_is_saved(model, tmp_path, capsys, save):
     words = ["transient", model, "-t", "0,1,4", "--json", "-o", str(out), "--save", save]
     code, text, err = run_here(capsys, *words)
     assert (code, err) == (0, "")
-    from fsp.results import load_result
+    from fsp.load import load_result
 
     loaded = load_result(out)
     assert loaded.kept == save

@@ -159,12 +159,19 @@ def narrow(condition: Any, box: Box, truth: bool) -> Box | None:
         for part in condition.args:
             current = None if current is None else narrow(part, current, truth)
         return current
+    if name in ("Equality", "Unequality") and (name == "Equality") == truth:
+        left, right = condition.args
+        once = _at_most(left, right, box)
+        return None if once is None else _at_most(right, left, once)
     if name not in ("StrictLessThan", "LessThan", "StrictGreaterThan", "GreaterThan"):
         return box
     left, right = condition.args
     below = name.endswith("LessThan") == truth
-    lower, upper = (left, right) if below else (right, left)
-    # From here on: lower <= upper (or strictly less, which is not used).
+    return _at_most(left, right, box) if below else _at_most(right, left, box)
+
+
+def _at_most(lower: Any, upper: Any, box: Box) -> Box | None:
+    """Return a box around the points where ``lower <= upper`` (or strictly less, which is not used)."""
     low, high = value_range(lower, box), value_range(upper, box)
     if low.lower > high.upper:
         return None

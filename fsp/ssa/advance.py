@@ -11,7 +11,20 @@ from numba import njit
 
 from fsp.ssa import composition_rejection, direct, next_reaction, thinning
 from fsp.ssa.layout import (
-    BAD, BAD_RATE, BAD_TRIGGER, BUFFER, CROSSED, DONE, EXCEEDED, FULL, OUTSIDE, PAUSE, PENDING, REFILL, STOP, UNFIT,
+    BAD,
+    BAD_RATE,
+    BAD_TRIGGER,
+    BUFFER,
+    CROSSED,
+    DONE,
+    EXCEEDED,
+    FULL,
+    OUTSIDE,
+    PAUSE,
+    PENDING,
+    REFILL,
+    STOP,
+    UNFIT,
 )  # fmt: skip
 from fsp.ssa.memory import pointer
 from fsp.ssa.stack import run_program

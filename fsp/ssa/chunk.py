@@ -16,8 +16,21 @@ from fsp.model.rates import evaluate_propensities
 from fsp.ssa.advance import THINNING, advance
 from fsp.ssa.course import Stretch
 from fsp.ssa.layout import (
-    BAD_RATE, BAD_TRIGGER, CLOCKS, CROSSED, DECK, DONE, EXCEEDED, OUTSIDE, PENDING, PLACES, FloatArray, IntArray, Network,
-    Trajectories, Workspace,
+    BAD_RATE,
+    BAD_TRIGGER,
+    CLOCKS,
+    CROSSED,
+    DECK,
+    DONE,
+    EXCEEDED,
+    OUTSIDE,
+    PENDING,
+    PLACES,
+    FloatArray,
+    IntArray,
+    Network,
+    Trajectories,
+    Workspace,
 )  # fmt: skip
 from fsp.ssa.methods import Method
 from fsp.ssa.tables import LARGEST

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 from numba import njit, types
 from numba.extending import intrinsic
 

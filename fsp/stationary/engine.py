@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from fsp.errors import UnsupportedError
 from fsp.generator.growth import closure
+from fsp.statespace.constraints import Constraints
+from fsp.statespace.fibres import FibreSet
 from fsp.stationary.certificate import (
     WeightedResidual,
     estimated_residual,
@@ -30,8 +32,6 @@ from fsp.stationary.reward import Reward
 from fsp.stationary.selection import SelectedSolver
 from fsp.stationary.start import likely_state
 from fsp.stationary.truncation import grow, needed, start_set
-from fsp.statespace.constraints import Constraints
-from fsp.statespace.fibres import FibreSet
 
 __all__ = ["Engine", "EngineResult", "solver_for"]
 

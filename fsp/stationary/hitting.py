@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order
 
 from fsp.generator.growth import reachable
+from fsp.statespace.constraints import Constraints
+from fsp.statespace.fibres import FibreSet
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.drift_region import NoDrift, rising_states
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.protocol import ChainSolver
 from fsp.stationary.reward import Reward
-from fsp.statespace.constraints import Constraints
-from fsp.statespace.fibres import FibreSet
 
 __all__ = ["HittingBound", "finite_hitting_bound", "hitting_bound", "verified_decrease"]
 

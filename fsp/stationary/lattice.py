@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from fsp.generator.tables import FactorTables
 from fsp.moments.polynomial import constant
-from fsp.stationary.rate_rounding import roundings
 from fsp.statespace import kernels
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
+from fsp.stationary.rate_rounding import roundings
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.errors import SolverError
+from fsp.statespace.fibres import FibreSet
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.hitting import MakeSolver
 from fsp.stationary.lattice import Lattice
 from fsp.stationary.protocol import ChainSolver
 from fsp.stationary.residual import Residual, find_residual
-from fsp.statespace.fibres import FibreSet
 
 __all__ = ["TruncatedLaw", "truncated_law"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.stationary.lattice import UNIT, Lattice
 from fsp.statespace.fibres import FibreSet
+from fsp.stationary.lattice import UNIT, Lattice
 
 __all__ = ["Residual", "find_residual"]
 

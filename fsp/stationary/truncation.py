@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from fsp.generator.growth import grow_outflow, reachable
 from fsp.generator.select import make_generator
-from fsp.stationary.law import TruncatedLaw
-from fsp.stationary.lattice import Lattice
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
+from fsp.stationary.lattice import Lattice
+from fsp.stationary.law import TruncatedLaw
 
 __all__ = ["grow", "needed", "start_set"]
 

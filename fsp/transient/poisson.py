@@ -53,6 +53,9 @@ def poisson_series(mean: float | np.longdouble, budget: float) -> PoissonSeries:
     mean = np.longdouble(mean)
     mode = int(mean)
     reach = int(14.0 * np.sqrt(float(mean) + 1.0)) + 60  # terms beyond are below 1e-40
+    if 0.0 < budget < 1e-30:  # for probabilities far below one; Bennett's bound of what lies beyond
+        depth = 10.0 - np.log(budget)
+        reach = max(reach, int(depth / 3.0 + np.sqrt(depth**2 / 9.0 + 2.0 * depth * (float(mean) + 1.0))) + 1)
     up = np.arange(mode + 1, mode + reach + 1)
     right = np.cumprod(mean / up)
     down = np.arange(mode, max(mode - reach, 0), -1)
@@ -70,5 +73,6 @@ def poisson_series(mean: float | np.longdouble, budget: float) -> PoissonSeries:
     fine[lowest + skip :] = terms[skip:keep]
     later = np.ones(last + 2)
     later[lowest + 1 : last + 2] = np.append(tail, 0.0)[1 : keep + 1]
-    missing = float((head[skip - 1] if skip else 0.0) + (tail[keep] if keep < tail.size else 0.0)) + 1e-30
+    missing = float((head[skip - 1] if skip else 0.0) + (tail[keep] if keep < tail.size else 0.0))
+    missing += min(1e-30, 1e-4 * budget) if 0.0 < budget else 1e-30  # beyond the reach
     return PoissonSeries(fine.astype(np.float64), fine, later, missing)

@@ -11,11 +11,12 @@ import fsp
 from fsp.distribution import Distribution
 from fsp.errors import ArgumentError
 from fsp.ledger import Ledger
+from fsp.load import load_result
 from fsp.model.event_parameters import parameters_at
 from fsp.observed_values import observables_of, record_observables
 from fsp.report import html_report
 from fsp.restore import from_dataset
-from fsp.results import TransientResult, load_result
+from fsp.results import TransientResult
 from fsp.summary import KINDS
 
 TIMES = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]

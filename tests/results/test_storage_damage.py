@@ -7,7 +7,7 @@ import pytest
 
 from fsp import restore, storage
 from fsp.errors import ArgumentError
-from fsp.results import load_result
+from fsp.load import load_result
 
 
 def test_truncated_files_are_refused(file):

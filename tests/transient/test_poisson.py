@@ -63,3 +63,18 @@ def test_no_more_products_than_needed(mean, most):
 def test_control_a_wrong_mean_is_noticed():
     with mp.workdps(60), pytest.raises(AssertionError):
         check(10.0, 1e-10, poisson_series(10.0 * (1 + 1e-14), 1e-10))
+
+
+@pytest.mark.parametrize("mean", [0.01, 3.7, 250.0, 4096.0])
+@pytest.mark.parametrize("budget", [1e-40, 1e-100, 1e-250])
+def test_tiny_budgets_are_kept(mean, budget):
+    """What probabilities far below one need: the mass that is left out is bounded, and it is below the budget."""
+    series = poisson_series(mean, budget)
+    last = series.n_products
+    with mp.workdps(60):
+        beyond = mp.gammainc(last + 1, 0, mp.mpf(mean), regularized=True)
+        assert beyond <= series.missing <= budget
+        for k in (last, last // 2):
+            exact = mp.exp(-mp.mpf(mean)) * mp.mpf(mean) ** k / mp.factorial(k)
+            if series.fine[k] > 0 and exact > 1e-300:
+                assert abs(mp.mpf(float(series.fine[k])) / exact - 1) < 1e-12

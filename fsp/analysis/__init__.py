@@ -1,0 +1,1 @@
+"""What is asked of a chain beyond its distribution: first passage, rewards, thermodynamics."""
