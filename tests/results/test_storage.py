@@ -14,7 +14,8 @@ from fsp.distribution import Distribution
 from fsp.errors import ArgumentError
 from fsp.known_moments import StoredMoments
 from fsp.ledger import Ledger
-from fsp.results import TransientResult, load_result
+from fsp.load import load_result
+from fsp.results import TransientResult
 from fsp.summary import KINDS, Summary
 from fsp.transient.loop import AdaptiveLoop
 

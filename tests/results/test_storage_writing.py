@@ -13,7 +13,7 @@ import pytest
 import fsp
 from fsp import storage
 from fsp.errors import ArgumentError, StorageError
-from fsp.results import load_result
+from fsp.load import load_result
 
 
 def test_files_have_the_usual_permissions_and_no_leftovers(file):
