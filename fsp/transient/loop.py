@@ -15,12 +15,13 @@ from fsp.generator.fibre_generator import FibreGenerator
 from fsp.ledger import Ledger
 from fsp.statespace.fibres import FibreSet
 from fsp.transient.audit import check_balance, check_tolerance, leaks_by_boundary
-from fsp.transient.growing import enlarge, transfer
+from fsp.transient.growing import enlarge
 from fsp.transient.limits import Workload
 from fsp.transient.planning import SHARE_LEAKED, SHARE_PRUNED, Planner, Step
 from fsp.transient.protocol import Progress, Stepper
 from fsp.transient.saved import loop_state, restore_loop
 from fsp.transient.steady import decay_at_rest
+from fsp.transient.vectors import copy_with_room, grow
 from fsp.transient.working_set import WorkingSet
 
 __all__ = ["AdaptiveLoop", "Snapshot"]
@@ -250,7 +251,7 @@ class AdaptiveLoop(WorkingSet):
         stepper.headroom = 1.0 if self.fixed else self._headroom
         exact = np.longdouble(step.until) - np.longdouble(self.time)
         keep = not self.fixed or step.signed  # a step may have to be begun anew
-        stepper.begin(self.generator, self.p.copy() if keep else self.p, exact, step.budget)
+        stepper.begin(self.generator, copy_with_room(self.p) if keep else self.p, exact, step.budget)
         return _Attempt(step, self.generator)
 
     def _advance(self, attempt: _Attempt) -> Progress:
@@ -281,7 +282,7 @@ class AdaptiveLoop(WorkingSet):
         vectors = stepper.vectors()  # before the larger generator is made: the scratch vector is dropped
         attempt.generator = self._generator(larger)
         for i in range(len(vectors)):
-            vectors[i], _ = transfer(smaller, vectors[i], larger)
+            vectors[i] = grow(smaller, vectors[i], larger)
         return stepper.replace(attempt.generator, vectors)
 
     def _learn(self, attempt: _Attempt, progress: Progress) -> None:

@@ -20,8 +20,9 @@ from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
 from fsp.statespace.orientation import along_longest_axis
 from fsp.statespace.pruning import prune
-from fsp.transient.growing import GROWTH_COST, transfer
+from fsp.transient.growing import GROWTH_COST
 from fsp.transient.limits import Limits
+from fsp.transient.vectors import transfer
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
