@@ -21,7 +21,7 @@ from fsp.transient.planning import SHARE_LEAKED, SHARE_PRUNED, Planner, Step
 from fsp.transient.protocol import Progress, Stepper
 from fsp.transient.saved import loop_state, restore_loop
 from fsp.transient.steady import decay_at_rest
-from fsp.transient.vectors import copy_with_room, grow
+from fsp.transient.vectors import copy_with_room, give_back, grow
 from fsp.transient.working_set import WorkingSet
 
 __all__ = ["AdaptiveLoop", "Snapshot"]
@@ -160,7 +160,7 @@ class AdaptiveLoop(WorkingSet):
         """Return the distribution at the time that was reached."""
         rounding = 0.5 * self.ledger.entries["rounding"] + 2.0**-52
         # Scaled down by the worst case of rounding, so that no entry exceeds the truth.
-        p = self.generator.leading(self.p) * max(0.0, 1.0 - rounding * (1.0 + 1e-9))
+        p = self.probabilities * max(0.0, 1.0 - rounding * (1.0 + 1e-9))
         check_balance(self._initial_mass, p, self.ledger, self.time)
         return Snapshot(self.time, self.space, p, self.ledger.copy())
 
@@ -231,6 +231,7 @@ class AdaptiveLoop(WorkingSet):
             budget = max(SHARE_PRUNED * self.tolerance - self.ledger.entries["pruned"], 0.0)
             budget *= 0.05 * step.duration / max(self._end - self.time, step.duration)
             self._prune(step.duration, budget, products)
+            give_back(self.space.n_states)
 
     def _plan(self, target: float) -> Step:
         """Return the next step, if the rest of the run can be made within the limits."""
@@ -279,8 +280,11 @@ class AdaptiveLoop(WorkingSet):
         attempt.grew = True
         self.limits.check(larger)
         self._collect(attempt.leaks, attempt.generator, stepper)
-        vectors = stepper.vectors()  # before the larger generator is made: the scratch vector is dropped
+        vectors = stepper.vectors()
+        # Both hold the generator of the smaller set, unless the attempt grew before; there is no need of it any more.
+        del attempt.generator, self.generator
         attempt.generator = self._generator(larger)
+        self.generator = attempt.generator
         for i in range(len(vectors)):
             vectors[i] = grow(smaller, vectors[i], larger)
         return stepper.replace(attempt.generator, vectors)
@@ -290,11 +294,13 @@ class AdaptiveLoop(WorkingSet):
         products = self._count(attempt.step.stepper)
         if progress is Progress.REFUSED:
             self._planner.refused(attempt.step, self.time, products)
+            if attempt.grew:
+                self._move_to(self.space)  # which makes its generator anew
             return
         self._planner.begun_anew(attempt.step, products)
         self.statistics["restarts"] += 1
         self._headroom = max(self._headroom, GROWING_HEADROOM)
-        self._move_to(attempt.generator.space)
+        self._move_to(attempt.generator.space, attempt.generator)
 
     def _finish_step(self, attempt: _Attempt) -> None:
         """Take over the vector, the set and the losses of an attempt that succeeded."""

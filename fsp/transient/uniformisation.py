@@ -38,7 +38,7 @@ class Uniformisation:
     missing : float
         What the cut-off of the series left out.
     residence : ndarray
-        Expected time spent in each boundary state of the present set, which tells what leaked where.
+        Expected time spent in each boundary state of the present set, or what the operator tells instead.
     stretch : float
         What a step may leak at most, over its duration times the allowance.
     products : int
@@ -125,7 +125,7 @@ class Uniformisation:
         moving = [self._v, self._total]
         if not has_room(self._next):
             self._next = np.empty(0)
-        del self._v, self._total
+        del self._v, self._total, self.operator
         return moving
 
     def replace(self, operator: Operator, vectors: list[FloatArray]) -> bool:
@@ -143,5 +143,5 @@ class Uniformisation:
     def finish(self) -> FloatArray:
         """Return the sum of the series."""
         total: FloatArray = self._total
-        del self._v, self._next, self._total
+        del self._v, self._next, self._total, self.operator
         return total

@@ -7,6 +7,8 @@ grow a little each time would leave behind holes into which the next ones do not
 
 from __future__ import annotations
 
+import ctypes
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,16 @@ from numpy.typing import NDArray
 
 from fsp.statespace.fibres import FibreSet
 
-__all__ = ["copy_with_room", "empty_like", "grow", "has_room", "lengthened", "transfer"]
+__all__ = [
+    "add_to",
+    "copy_with_room",
+    "empty_like",
+    "give_back",
+    "grow",
+    "has_room",
+    "lengthened",
+    "transfer",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -23,6 +34,9 @@ LARGE = 200_000
 
 #: Fewest entries of a block: 32 MiB and more, which allocators map on their own.
 LEAST_ROOM = 2**22 + 2**12
+
+#: Entries that are done at a time.
+PIECE = 2**16
 
 
 class _Block(np.ndarray[Any, np.dtype[np.float64]]):
@@ -59,6 +73,12 @@ def empty_like(x: FloatArray) -> FloatArray:
     return np.empty_like(x) if _block(x) is None else _with_room(x.size)
 
 
+def add_to(total: FloatArray, factor: float, x: FloatArray) -> None:
+    """Add ``factor x`` to ``total``, without another vector for the product."""
+    for start in range(0, x.size, PIECE):
+        total[start : start + PIECE] += factor * x[start : start + PIECE]
+
+
 def has_room(x: FloatArray) -> bool:
     """Tell whether a vector can become a quarter longer where it is."""
     block = _block(x)
@@ -90,3 +110,20 @@ def transfer(space: FibreSet, vector: FloatArray, target: FibreSet) -> tuple[Flo
         return space.transfer(vector, target, room)
     parts = [space.transfer(part, target) for part in vector]
     return np.stack([part for part, _ in parts]), abs(sum(lost for _, lost in parts))
+
+
+@cache
+def _trim() -> Any:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # not the C library of GNU
+        return None
+
+
+def give_back(size: int) -> None:
+    """Let the allocator return what it keeps free to the system, if vectors have so many entries that it may be much.
+
+    What a set of this size needs for a short time leaves free memory behind, into which the next vector may not fit.
+    """
+    if size >= LARGE and _trim() is not None:
+        _trim()(0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.errors import StateSpaceLimitError
-from fsp.generator.fibre_generator import FibreGenerator
+from fsp.generator.fibre_generator import ONE_BY_ONE, FibreGenerator
 from fsp.generator.growth import closure, reachable
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
@@ -66,6 +66,11 @@ class WorkingSet:
     threads: int | None = None
     statistics: dict[str, float | int] = field(default_factory=dict)
 
+    @property
+    def probabilities(self) -> FloatArray:
+        """The present vector in double precision."""
+        return self.p if self.p.ndim == 1 else self.p[0]
+
     # -- the first set -------------------------------------------------------------------------------------
 
     def _make_first_set(self, firings: int) -> None:
@@ -115,7 +120,10 @@ class WorkingSet:
         return generator
 
     def _make_generator(self, space: FibreSet) -> FibreGenerator:
-        return make_generator(self.tables, space, threads=self.threads, extended=self.extended)
+        generator = make_generator(self.tables, space, threads=self.threads, extended=self.extended)
+        plain = not self.extended and not generator.lists_transitions
+        generator.by_segment = plain and space.n_states >= ONE_BY_ONE
+        return generator
 
     def _table_parts(self) -> list[tuple[FactorTables, FibreGenerator | None]]:
         """Return all tables, and what was made from them if it keeps a copy."""
@@ -123,15 +131,18 @@ class WorkingSet:
 
     # -- another set ---------------------------------------------------------------------------------------
 
-    def _move_to(self, space: FibreSet) -> None:
-        """Make ``space`` the set of the current vector, booking what has no place in it as pruned."""
+    def _move_to(self, space: FibreSet, generator: FibreGenerator | None = None) -> None:
+        """Make ``space`` the set of the current vector, booking what has no place in it as pruned.
+
+        Its generator is made, if it is not given.
+        """
         self.limits.check(space)
         if space is not self.space:
             self.p, lost = transfer(self.space, self.p, space)
             if lost > 0.0:
                 self.ledger.book("pruned", lost * (1.0 + 1e-9))
         self.space = space
-        self.generator = self._generator(space)
+        self.generator = self._generator(space) if generator is None else generator
         if self.p.ndim == 1:
             self.p = self.generator.new_vector(self.p)
 
@@ -153,9 +164,7 @@ class WorkingSet:
 
         What they hold, and what would leave them in such a step, adds up to at most ``budget``.
         """
-        smaller = prune(
-            self.space, self.generator.leading(self.p), self.generator.exit_rates(), duration, budget
-        )
+        smaller = prune(self.space, self.probabilities, self.generator.exit_rates(), duration, budget)
         if smaller is not None and smaller.n_states > 0.5 * self.space.n_states:
             saved = (self.space.n_states - smaller.n_states) * products
             if saved < GROWTH_COST:  # the set may well have to grow again
