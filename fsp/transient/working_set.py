@@ -18,11 +18,11 @@ from fsp.ledger import Ledger
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
-from fsp.statespace.orientation import along_longest_axis
+from fsp.statespace.orientation import PIECE, along_longest_axis, enumerated_by
 from fsp.statespace.pruning import prune
 from fsp.transient.growing import GROWTH_COST
 from fsp.transient.limits import Limits
-from fsp.transient.vectors import transfer
+from fsp.transient.vectors import empty_like, transfer
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -151,12 +151,13 @@ class WorkingSet:
         other = along_longest_axis(space)
         if other is space:
             return space
-        coordinates, states = other.coordinates, self.space.states()
-        moved = FibreSet.from_reduced(coordinates, coordinates.to_reduced(states))
-        p = np.empty_like(self.p)
-        p[..., moved.index(states)] = self.p
+        moved = other if space is self.space else enumerated_by(other.coordinates, self.space)
+        p = empty_like(self.p)
+        for start in range(0, self.space.n_states, PIECE):
+            stop = start + PIECE
+            p[..., moved.index(self.space.states(start, stop))] = self.p[..., start:stop]
         self.space, self.p = moved, p
-        self.tables = self._make_tables(coordinates)
+        self.tables = self._make_tables(other.coordinates)
         return other
 
     def _prune(self, duration: float, budget: float, products: int) -> None:
@@ -175,5 +176,5 @@ class WorkingSet:
             if smaller is not None:
                 self._move_to(space)
             space = self._best_axis(self.space)
-        if space is not self.space:
+        if space is not self.generator.space:
             self._move_to(space)

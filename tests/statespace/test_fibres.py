@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fsp
-from fsp.statespace import Coordinates, FibreSet
+from fsp.statespace import Coordinates, FibreSet, orientation
 from fsp.statespace.fibres import sort_fibres
 
 FEW = settings(max_examples=60)
@@ -186,6 +186,18 @@ def test_reordered(problem, axis):
         else contextlib.nullcontext()
     ):
         space.union(moved)
+
+
+@FEW
+@given(problems(), st.integers(0, 3), st.integers(1, 7))
+def test_enumerated_anew_piece_by_piece(problem, axis, piece):
+    coordinates, states = problem
+    space = make(coordinates, states)
+    other = lattice(coordinates.n_axes, axis % coordinates.n_axes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orientation, "PIECE", piece)
+        moved = orientation.enumerated_by(other, space)
+    assert moved.states().tolist() == space.reordered(other)[0].states().tolist()
 
 
 @FEW
