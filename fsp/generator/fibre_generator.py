@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from scipy.sparse.linalg import LinearOperator
 
-__all__ = ["ONE_BY_ONE", "FibreGenerator"]
+__all__ = ["FibreGenerator"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

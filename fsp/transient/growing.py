@@ -81,5 +81,7 @@ def _layers(space: FibreSet, excess: float, ahead: bool) -> int:
 
 def _worthwhile_reach(generator: FibreGenerator, jumps: float) -> int:
     """Return how far to reach so that the products on the new states cost as much as growing again."""
-    visits = max(jumps * generator.boundary.size, 1.0)
+    boundary = generator.boundary
+    states = boundary.size if generator.by_segment else boundary.rates.size
+    visits = max(jumps * states, 1.0)
     return max(8, min(int(GROWTH_COST / visits), max(_extent(generator.space), 16) // 2))

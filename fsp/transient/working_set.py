@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.errors import StateSpaceLimitError
-from fsp.generator.fibre_generator import ONE_BY_ONE, FibreGenerator
+from fsp.generator.fibre_generator import FibreGenerator
 from fsp.generator.growth import closure, reachable
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
@@ -22,7 +22,7 @@ from fsp.statespace.orientation import PIECE, along_longest_axis, enumerated_by
 from fsp.statespace.pruning import prune
 from fsp.transient.growing import GROWTH_COST
 from fsp.transient.limits import Limits
-from fsp.transient.vectors import empty_like, transfer
+from fsp.transient.vectors import LARGE, empty_like, transfer
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -122,7 +122,7 @@ class WorkingSet:
     def _make_generator(self, space: FibreSet) -> FibreGenerator:
         generator = make_generator(self.tables, space, threads=self.threads, extended=self.extended)
         plain = not self.extended and not generator.lists_transitions
-        generator.by_segment = plain and space.n_states >= ONE_BY_ONE
+        generator.by_segment = plain and space.n_states >= LARGE
         return generator
 
     def _table_parts(self) -> list[tuple[FactorTables, FibreGenerator | None]]:
