@@ -22,7 +22,7 @@ from fsp.statespace.orientation import PIECE, along_longest_axis, enumerated_by
 from fsp.statespace.pruning import prune
 from fsp.transient.growing import GROWTH_COST
 from fsp.transient.limits import Limits
-from fsp.transient.vectors import LARGE, empty_like, transfer
+from fsp.transient.vectors import LARGE, empty_like, give_back, transfer
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -114,6 +114,7 @@ class WorkingSet:
     def _generator(self, space: FibreSet) -> FibreGenerator:
         """Return a generator on a set, if it can be held."""
         generator = self._make_generator(space)
+        give_back(space.n_states)
         self.limits.check(space, generator.nbytes)
         peak = max(int(self.statistics["states_peak"]), space.n_states)
         self.statistics.update(states_peak=peak, states_final=space.n_states)

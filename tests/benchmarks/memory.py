@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import HERE, Options, process, repressilator, seconds, table, toggle_hill
+from common import HERE, Options, birth_death_lattice, process, repressilator, seconds, table, toggle_hill
 
 __all__ = ["section"]
 
@@ -32,6 +32,10 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], dict[str, Any]]] = {
     ),
     "three moving": (
         "repressilator with k = 4000, moving set", lambda: repressilator(4000.0),
+        {"times": [1.0], "tolerance": 1e-6}, {},
+    ),
+    "round moving": (
+        "three independent birth-death species with mean 150, moving set", lambda: birth_death_lattice(3, 150.0, 150),
         {"times": [1.0], "tolerance": 1e-6}, {},
     ),
     "huge": (
@@ -85,7 +89,7 @@ def section(options: Options) -> str:
     rows = []
     process([str(HERE / "memory.py"), "warm-up"])  # a process that compiles kernels would start out larger
     for name, (label, *_) in CASES.items():
-        if options.quick and name in ("huge", "two moving", "three moving"):
+        if options.quick and name in ("huge", "two moving", "three moving", "round moving"):
             continue
         _, printed = process([str(HERE / "memory.py"), name])
         found = json.loads(printed)
