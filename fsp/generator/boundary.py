@@ -71,6 +71,11 @@ class Boundary:
         self._by_state = np.empty(0, np.int64), rates
 
     @property
+    def nbytes(self) -> int:
+        """The memory of the segments."""
+        return 72 * self.n_segments
+
+    @property
     def size(self) -> int:
         """About the number of states with outflow; those with several segments may count as often."""
         return int((self.stop - self.start).sum())

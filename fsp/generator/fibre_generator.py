@@ -88,7 +88,7 @@ class FibreGenerator:
         edge = segments.boundary_segments(*common, c.offset, c.matrix)
         self._check(edge[-1])
         found, c_found, m, _ = edge
-        local, fibre, lo, hi, table = (np.ascontiguousarray(row) for row in found[:, :m])
+        local, fibre, lo, hi, table = (row.copy() for row in found[:, :m])
         self.boundary = Boundary(
             local, fibre, lo, hi, c_found[0, :m].copy(), table, space, tables.reactions, self.tables
         )
@@ -188,7 +188,7 @@ class FibreGenerator:
             self.fibre_exit,
             self.tables,
         ]
-        return sum(a.nbytes for a in arrays)
+        return sum(a.nbytes for a in arrays) + self.boundary.nbytes
 
     def product(
         self, x: FloatArray, out: FloatArray, alpha: float, beta: float,
