@@ -35,8 +35,10 @@ class Boundary:
     Both take memory in proportion to the states, and are made when they are first asked for.
     """
 
-    def __init__(self, local: IntArray, fibre: IntArray, lo: IntArray, hi: IntArray, c: FloatArray,
-                 table: IntArray, space: FibreSet, reactions: IntArray, tables: FloatArray) -> None:  # fmt: skip
+    def __init__(
+        self, local: IntArray, fibre: IntArray, lo: IntArray, hi: IntArray, c: FloatArray, table: IntArray,
+        space: FibreSet, reactions: IntArray, tables: FloatArray | None = None,
+    ) -> None:  # fmt: skip
         self.local = local
         self.reaction = reactions[local]
         self.fibre, self.lo, self.hi, self.c = fibre, lo, hi, c
@@ -53,22 +55,19 @@ class Boundary:
 
     @cached_property
     def _by_state(self) -> tuple[IntArray, FloatArray]:
+        assert self._tables is not None  # else the caller sets positions and rates
         positions, rates = kernels.boundary_rates(self._n, *self.segments, self._tables)
         return positions, rates
 
-    @property
+    @cached_property
     def positions(self) -> IntArray:
         """The states with outflow."""
         return self._by_state[0]
 
-    @property
+    @cached_property
     def rates(self) -> FloatArray:
         """Their outflow rates."""
         return self._by_state[1]
-
-    def set_rates(self, rates: FloatArray) -> None:
-        """Let there be outflow from every state at these rates."""
-        self._by_state = np.empty(0, np.int64), rates
 
     @property
     def nbytes(self) -> int:

@@ -188,7 +188,7 @@ class FibreGenerator:
             self.fibre_exit,
             self.tables,
         ]
-        return sum(a.nbytes for a in arrays) + self.boundary.nbytes
+        return int(sum(a.nbytes for a in arrays)) + self.boundary.nbytes
 
     def product(
         self, x: FloatArray, out: FloatArray, alpha: float, beta: float,

@@ -281,10 +281,10 @@ class AdaptiveLoop(WorkingSet):
         self.limits.check(larger)
         self._collect(attempt.leaks, attempt.generator, stepper)
         vectors = stepper.vectors()
-        # Both hold the generator of the smaller set, unless the attempt grew before; there is no need of it any more.
-        del attempt.generator, self.generator
+        # The generator of the smaller set goes before the larger one comes.
+        del attempt.generator
+        self._held = None  # what asks for the generator of the present set from here on has it made anew
         attempt.generator = self._generator(larger)
-        self.generator = attempt.generator
         for i in range(len(vectors)):
             vectors[i] = grow(smaller, vectors[i], larger)
         return stepper.replace(attempt.generator, vectors)
@@ -294,8 +294,6 @@ class AdaptiveLoop(WorkingSet):
         products = self._count(attempt.step.stepper)
         if progress is Progress.REFUSED:
             self._planner.refused(attempt.step, self.time, products)
-            if attempt.grew:
-                self._move_to(self.space)  # which makes its generator anew
             return
         self._planner.begun_anew(attempt.step, products)
         self.statistics["restarts"] += 1

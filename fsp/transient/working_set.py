@@ -65,11 +65,23 @@ class WorkingSet:
     extended: bool = False
     threads: int | None = None
     statistics: dict[str, float | int] = field(default_factory=dict)
+    _held: FibreGenerator | None = field(init=False, repr=False, compare=False)
 
     @property
     def probabilities(self) -> FloatArray:
         """The present vector in double precision."""
         return self.p if self.p.ndim == 1 else self.p[0]
+
+    @property
+    def generator(self) -> FibreGenerator:
+        """The generator on the present set; made anew if it was released while the set of a step grew."""
+        if self._held is None:
+            self._held = self._generator(self.space)
+        return self._held
+
+    @generator.setter
+    def generator(self, generator: FibreGenerator) -> None:
+        self._held = generator
 
     # -- the first set -------------------------------------------------------------------------------------
 
@@ -128,7 +140,7 @@ class WorkingSet:
 
     def _table_parts(self) -> list[tuple[FactorTables, FibreGenerator | None]]:
         """Return all tables, and what was made from them if it keeps a copy."""
-        return [(self.tables, getattr(self, "generator", None))]
+        return [(self.tables, getattr(self, "_held", None))]
 
     # -- another set ---------------------------------------------------------------------------------------
 
