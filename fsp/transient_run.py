@@ -25,7 +25,15 @@ from fsp.results import TransientResult
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.fibres import FibreSet
 from fsp.summary import condense
-from fsp.transient.limits import FIXED_BYTES, MOVING_BYTES, TIMED_BYTES, Limits, RoundingError, default_memory
+from fsp.transient.limits import (
+    FIXED_BYTES,
+    LISTED_BYTES,
+    MOVING_BYTES,
+    TIMED_BYTES,
+    Limits,
+    RoundingError,
+    default_memory,
+)
 from fsp.transient.loop import AdaptiveLoop, Snapshot
 from fsp.transient.protocol import find_stepper
 from fsp.transient.timed_loop import TimedLoop
@@ -185,13 +193,14 @@ class TransientRun:
         signed = None if self._signed is None or fixed or extended else self._signed()
         return (TimedLoop if self.options.timed else AdaptiveLoop)(
             network=network, space=space, p=p, constraints=constraints, stepper=self._safe(), signed=signed,
-            tolerance=self.options.tolerance, limits=self._limits(fixed), ledger=ledger, fixed=fixed,
+            tolerance=self.options.tolerance, limits=self._limits(fixed, extended), ledger=ledger, fixed=fixed,
             extended=extended, foresee=foresee, threads=self._threads, report=self._report, **where,
         )  # fmt: skip
 
-    def _limits(self, fixed: bool) -> Limits:
+    def _limits(self, fixed: bool, extended: bool) -> Limits:
         o = self.options
-        bytes_per_state = TIMED_BYTES if o.timed else FIXED_BYTES if fixed else MOVING_BYTES
+        moving = LISTED_BYTES if extended or self.network.events else MOVING_BYTES
+        bytes_per_state = TIMED_BYTES if o.timed else FIXED_BYTES if fixed else moving
         bytes_per_state += 8 if self._keeper is not None else 0  # the vector that is to be written
         return Limits(o.max_states, int(o.memory_limit or default_memory()), bytes_per_state=bytes_per_state)
 

@@ -83,6 +83,7 @@ def divide_boundary(generator: FibreGenerator, regions: Regions, everywhere: boo
     divided.positions = np.empty(0, np.int64) if dense else b.positions
     divided.rates, divided.target, divided.avoid = rates[INSIDE], rates[TARGET], rates[AVOID]
     generator.boundary = divided
+    generator.by_segment = False  # the residence in states is what is asked for
 
 
 def _entries(generator: FibreGenerator, part: IntArray) -> tuple[IntArray, IntArray, FloatArray]:

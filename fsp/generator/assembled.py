@@ -10,6 +10,7 @@ run will do; where the distance changes all the time, the source positions are s
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,10 +95,13 @@ class AssembledGenerator(FibreGenerator):
     ) -> None:  # fmt: skip
         """Set ``out = alpha x + beta A x``, then add ``weight * out`` to ``total``."""
         arguments = (x, out, alpha, beta, float(weight), out if total is None else total, *self._assembled)
+        self._on_ranges(assembled_product, arguments)
+
+    def _on_ranges(self, kernel: Any, arguments: tuple[Any, ...]) -> list[Any]:
+        """Return what a kernel on ranges of states returns for each thread."""
         if self.threads == 1:
-            assembled_product(0, self.n_states, *arguments)
-        else:
-            run_threads(assembled_product, self._parts, arguments)
+            return [kernel(0, self.n_states, *arguments)]
+        return run_threads(kernel, self._parts, arguments)
 
     def exit_rates(self) -> FloatArray:
         """Return the total propensity of each state, outflow from the set included."""

@@ -13,7 +13,7 @@ from fsp.generator.assembled_kernels import no_weights
 from fsp.generator.blocks import pack_segments
 from fsp.generator.boundary import Boundary
 from fsp.generator.entries import diagonal_parts, triplets
-from fsp.generator.recurrence import chebyshev_series, clip, combine, norms
+from fsp.generator.recurrence import chebyshev_series, clip, norms, recurrence_in_place
 from fsp.generator.series import power_series
 from fsp.generator.tables import FactorTables
 from fsp.generator.threads import run_threads, split_evenly, threads_for
@@ -62,6 +62,9 @@ class FibreGenerator:
     kind = "matrix-free"
     lists_transitions = False  #: whether transitions that fire events are part of it
     vector_error = 2.0**-53  #: relative error of an entry of a vector that is stored
+    #: Whether `outflow` tells the flow through each boundary segment instead of the probability of each boundary state: on
+    #: large sets of three species, whose boundary is a good part of all states, that saves two vectors.
+    by_segment = False
 
     def __init__(self, tables: FactorTables, space: FibreSet, *, threads: int | None = None) -> None:
         if tables.redirects is not None and not self.lists_transitions:
@@ -85,10 +88,10 @@ class FibreGenerator:
         edge = segments.boundary_segments(*common, c.offset, c.matrix)
         self._check(edge[-1])
         found, c_found, m, _ = edge
-        local, fibre, lo, hi, table = (np.ascontiguousarray(row) for row in found[:, :m])
-        self.boundary = Boundary(local, fibre, lo, hi, c_found[0, :m].copy(), table, space, tables.reactions)
-        b = self.boundary
-        b.positions, b.rates = kernels.boundary_rates(space.n_states, *b.segments, self.tables)
+        local, fibre, lo, hi, table = (row.copy() for row in found[:, :m])
+        self.boundary = Boundary(
+            local, fibre, lo, hi, c_found[0, :m].copy(), table, space, tables.reactions, self.tables
+        )
         s_ptr, s_lo, s_hi, s_source, s_c, _, s_reaction, _ = plain
         t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction, _ = along
         self.fibre_exit, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction = diagonal_parts(
@@ -117,6 +120,11 @@ class FibreGenerator:
         self._largest: float | None = None
         self.threads = threads_for(space.n_states, threads)
         self._cuts = split_evenly(space.offset, self.threads)
+
+    @property
+    def _product_arrays(self) -> tuple[Any, ...]:
+        """The last arguments of the compiled product."""
+        return (*self._diagonal, *self._fuse, *self._s, *self._t, *self._packed)
 
     def _check(self, error: IntArray) -> None:
         code, local, fibre, v = (int(e) for e in error)
@@ -180,20 +188,23 @@ class FibreGenerator:
             self.fibre_exit,
             self.tables,
         ]
-        return sum(a.nbytes for a in arrays)
+        return int(sum(a.nbytes for a in arrays)) + self.boundary.nbytes
 
     def product(
         self, x: FloatArray, out: FloatArray, alpha: float, beta: float,
         weight: float = 0.0, total: FloatArray | None = None,
     ) -> None:  # fmt: skip
         """Set ``out = alpha x + beta A x``, then add ``weight * out`` to ``total``."""
-        space = self.space
-        arguments = (x, out, alpha, beta, float(weight), out if total is None else total, *self._diagonal, *self._fuse,
-                     *self._s, *self._t, *self._packed)  # fmt: skip
-        if self.threads == 1:
-            kernels.product(0, space.n_fibres, *arguments)
-        else:
-            run_threads(kernels.product, self._cuts, arguments)
+        arguments = (
+            x,
+            out,
+            alpha,
+            beta,
+            float(weight),
+            out if total is None else total,
+            *self._product_arrays,
+        )
+        self._on_ranges(kernels.product, arguments)
 
     def _vector(self, x: Any) -> FloatArray:
         vector = np.ascontiguousarray(x, dtype=np.float64)
@@ -229,7 +240,13 @@ class FibreGenerator:
         return self._largest
 
     def outflow(self, x: FloatArray) -> tuple[float, FloatArray]:
-        """Return the flow of probability out of the set (1/time), and the probabilities of the boundary states."""
+        """Return the flow of probability out of the set (1/time), and the probabilities of the boundary states.
+
+        With `by_segment`, the flows through the boundary segments take the place of these probabilities.
+        """
+        if self.by_segment:
+            flows = self.segment_outflow(x)
+            return float(flows.sum()), flows
         b = self.boundary
         here = x if b.rates.size == x.size else np.empty(b.rates.size)
         return float(kernels.boundary_flow(x, b.positions, b.rates, here)), here
@@ -247,8 +264,8 @@ class FibreGenerator:
         return float(kernels.largest_decrease(before, after)) + 2.0**-51
 
     def boundary_vector(self) -> FloatArray:
-        """Return zeros, one for each boundary state."""
-        return np.zeros(self.boundary.rates.size)
+        """Return zeros, one for each boundary state, or with `by_segment` for each segment."""
+        return np.zeros(self.boundary.n_segments if self.by_segment else self.boundary.rates.size)
 
     def segment_outflow(self, x: FloatArray) -> FloatArray:
         """Return the flow of probability (1/time) through each boundary segment."""
@@ -262,14 +279,24 @@ class FibreGenerator:
         Parameters
         ----------
         residence : ndarray
-            Expected time spent in each boundary state, as `boundary_vector` orders them.
+            Expected time spent in each boundary state, as `boundary_vector` orders them; with `by_segment`, flows over time.
         """
+        if self.by_segment:
+            return residence
         if not residence.any():
             return np.zeros(self.boundary.reaction.size)
         return self.segment_outflow(self.on_boundary(residence))
 
-    def on_boundary(self, values: FloatArray) -> FloatArray:
-        """Return a vector that has these entries at the boundary states, as `boundary_vector` orders them, and zeros."""
+    def on_boundary(self, values: FloatArray, shape: FloatArray | None = None) -> FloatArray:
+        """Return a vector that has these entries at the boundary states, as `boundary_vector` orders them, and zeros.
+
+        With `by_segment` the values are flows; along a segment the vector is then taken to be proportional to ``shape``.
+        """
+        if self.by_segment:
+            assert shape is not None
+            everywhere = np.zeros(self.n_states)
+            kernels.spread_flows(values, shape, *self.boundary.segments, self.tables, everywhere)
+            return everywhere
         if values.size == self.n_states:
             return values
         everywhere = np.zeros(self.n_states)
@@ -305,48 +332,47 @@ class FibreGenerator:
         Returns the number of products so far, the leaked probability, and whether the last power is in ``scratch``;
         ``None`` if the set is so large that the caller may as well make the products one by one.
         """
-        if self.threads > 1 or self.n_states >= ONE_BY_ONE:
+        if self.threads > 1 or self.n_states >= ONE_BY_ONE or self.by_segment:
             return None
         k, leaked, swapped = power_series(
             v, scratch, total, k, weights, later, beta, allowance, self.boundary.positions, self.boundary.rates,
-            residence, (*self._diagonal, *self._fuse, *self._s, *self._t, *self._packed), self._assembled,
+            residence, self._product_arrays, self._assembled,
         )  # fmt: skip
         return int(k), float(leaked), bool(swapped)
 
     def run_recurrence(
-        self, previous: FloatArray, v: FloatArray, scratch: FloatArray, total: FloatArray, weights: FloatArray,
-        integrals: FloatArray, beta: float, per_column: float, lengths: FloatArray, magnitudes: FloatArray,
-        wanted: float, refuse: float, residence: FloatArray,
+        self, previous: FloatArray, v: FloatArray, total: FloatArray, weights: FloatArray, integrals: FloatArray,
+        beta: float, per_column: float, lengths: FloatArray, magnitudes: FloatArray, wanted: float, refuse: float,
+        residence: FloatArray,
     ) -> tuple[int, float] | None:  # fmt: skip
         """Make all terms of a Chebyshev series; see `fsp.generator.recurrence.chebyshev_series`.
 
         ``None`` if the set is so large that the caller may as well make them one by one.
         """
-        if self.threads > 1 or self.n_states >= ONE_BY_ONE:
+        if self.threads > 1 or self.n_states >= ONE_BY_ONE or self.by_segment:
             return None
         k, leaked = chebyshev_series(
-            previous, v, scratch, total, 1, weights, integrals, beta, per_column, lengths, magnitudes, wanted, refuse,
-            self.boundary.positions, self.boundary.rates, residence,
-            (*self._diagonal, *self._fuse, *self._s, *self._t, *self._packed), self._assembled,
+            previous, v, np.empty_like(v), total, 1, weights, integrals, beta, per_column, lengths, magnitudes, wanted,
+            refuse, self.boundary.positions, self.boundary.rates, residence, self._product_arrays, self._assembled,
         )  # fmt: skip
         return int(k), float(leaked)
 
     def recurrence(
-        self,
-        x: FloatArray,
-        previous: FloatArray,
-        out: FloatArray,
-        beta: float,
-        weight: float,
-        total: FloatArray,
+        self, x: FloatArray, previous: FloatArray, beta: float, weight: float, total: FloatArray
     ) -> tuple[float, float]:
-        """Set ``out = 2 (x + beta A x) - previous``, add ``weight * out`` to ``total``, and return norms of ``out``.
+        """Set ``previous = 2 (x + beta A x) - previous``, add ``weight * previous`` to ``total``; return its norms.
 
         Returns the 1-norm and the largest magnitude.
         """
-        self.product(x, out, 2.0, 2.0 * beta)
-        parts = self._on_states(combine, out, previous, total, weight)
-        return sum(length for length, _ in parts), max(magnitude for _, magnitude in parts)
+        arguments = (x, previous, total, 2.0 * beta, float(weight), self._product_arrays, self._assembled)
+        found = self._on_ranges(recurrence_in_place, arguments)
+        return sum(length for length, _ in found), max(magnitude for _, magnitude in found)
+
+    def _on_ranges(self, kernel: Any, arguments: tuple[Any, ...]) -> list[Any]:
+        """Return what a kernel on ranges of what products go through returns for each thread."""
+        if self.threads == 1:
+            return [kernel(0, self.space.n_fibres, *arguments)]
+        return run_threads(kernel, self._cuts, arguments)
 
     def norms(self, x: FloatArray) -> tuple[float, float, float]:
         """Return the 1-norm, the largest magnitude and the largest entry."""

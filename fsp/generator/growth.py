@@ -23,12 +23,27 @@ IntArray = NDArray[np.int64]
 #: Most intervals that one growth may produce before the limit on states is checked.
 MAX_INTERVALS = 2**24
 
+#: Intervals that rays may produce at a time: most of them overlap, and few are left once they are merged.
+PIECE = 2**17
+
 
 def _extend(
     tables: FactorTables, space: FibreSet, constraints: Constraints, reach: int, todo: tuple[IntArray, ...],
     max_states: int | None = None,
 ) -> FibreSet:  # fmt: skip
     """Return the set with rays of length ``reach`` from the intervals ``todo`` (reaction, prefix, lo, hi)."""
+    at_once = max(PIECE // reach, 1)
+    for start in range(0, todo[0].size, at_once):
+        part = tuple(column[start : start + at_once] for column in todo)
+        space = _extend_at_once(tables, space, constraints, reach, part, max_states)
+    return space
+
+
+def _extend_at_once(
+    tables: FactorTables, space: FibreSet, constraints: Constraints, reach: int, todo: tuple[IntArray, ...],
+    max_states: int | None = None,
+) -> FibreSet:  # fmt: skip
+    """Do what `_extend` does for intervals whose rays fit into memory easily."""
     if not todo[0].size:
         return space
     matrix, limit = constraints.linear(space.coordinates)

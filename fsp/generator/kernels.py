@@ -23,6 +23,7 @@ __all__ = [
     "max_exit_rate",
     "product",
     "segment_outflow",
+    "spread_flows",
 ]
 
 _FAST = {"contract", "nsz", "arcp"}  # fused multiply-add, but no reordering of sums
@@ -232,18 +233,40 @@ def max_exit_rate(  # type: ignore[no-untyped-def]
     return largest
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=_FAST | {"reassoc"}, error_model="numpy")
 def segment_outflow(x, start, stop, c, table, tables, out):  # type: ignore[no-untyped-def]
     """Flow out of the set through each boundary segment."""
     for k in range(start.size):
         flow = 0.0
         if table[k] >= 0:
-            for i in range(start[k], stop[k]):
-                flow += tables[table[k] + i - start[k]] * x[i]
+            for i in range(stop[k] - start[k]):
+                flow += read(tables, table[k] + i) * read(x, start[k] + i)
         else:
-            for i in range(start[k], stop[k]):
-                flow += x[i]
+            for i in range(stop[k] - start[k]):
+                flow += read(x, start[k] + i)
         out[k] = c[k] * flow
+
+
+@njit(cache=True, nogil=True)
+def spread_flows(flows, shape, start, stop, c, table, tables, out):  # type: ignore[no-untyped-def]
+    """Set ``out``, zero on entry, to probabilities that have these flows, in proportion to ``shape`` along each segment.
+
+    Where segments overlap, the largest one counts.
+    """
+    for k in range(start.size):
+        if flows[k] <= 0.0:
+            continue
+        now = 0.0
+        most = 0.0
+        for i in range(start[k], stop[k]):
+            rate = c[k] * (tables[table[k] + i - start[k]] if table[k] >= 0 else 1.0)
+            now += rate * max(shape[i], 0.0)
+            most += rate
+        for i in range(start[k], stop[k]):
+            if now > 0.0:
+                out[i] = max(out[i], max(shape[i], 0.0) * (flows[k] / now))
+            elif most > 0.0:
+                out[i] = max(out[i], flows[k] / most)
 
 
 @njit(cache=True, nogil=True)

@@ -13,7 +13,7 @@ from fsp.generator.blocks import CHECKED, LANES, Emitter
 from fsp.generator.kernels import add_scaled, boundary_flow, product
 from fsp.generator.pointers import read, write
 
-__all__ = ["chebyshev_series", "clip", "combine", "norms"]
+__all__ = ["chebyshev_series", "clip", "combine", "norms", "recurrence_in_place"]
 
 #: States after which a finished part of a term is added to the sum, while it is in the second-level cache; a multiple of
 #: the blocks of the assembled product.
@@ -156,3 +156,41 @@ def chebyshev_series(  # type: ignore[no-untyped-def]
         lengths[k] = length
         magnitudes[k] = magnitude
         previous, v, scratch = v, scratch, previous
+
+
+@njit(cache=True, nogil=True)
+def recurrence_in_place(begin, end, x, previous, total, beta, weight, fibres, assembled):  # type: ignore[no-untyped-def]
+    """``previous = 2 x + beta A x - previous; total += weight previous``; return 1-norm and largest magnitude.
+
+    From fibre ``begin`` to ``end``, or from state to state if ``assembled`` holds exit rates. Needs memory for a piece
+    of the vector only.
+    """
+    offset = fibres[1]
+    is_assembled = assembled[0].size > 0
+    length = 0.0
+    magnitude = 0.0
+    buffer = np.empty(_PIECE, np.float64)
+    a = begin
+    while a < end:
+        b = a
+        if is_assembled:
+            b = min(a + _PIECE, end)
+            start, stop = a, b
+        else:
+            start = stop = offset[a]
+            while b < end and stop < start + _PIECE:
+                b += 1
+                stop = offset[b]
+        if stop - start > buffer.size:
+            buffer = np.empty(stop - start, np.float64)
+        for i in range(stop - start):
+            write(buffer, i, read(previous, start + i))
+        if is_assembled:
+            assembled_product(start, stop, x, previous, 2.0, beta, 0.0, previous, *assembled)
+        else:
+            product(a, b, x, previous, 2.0, beta, 0.0, previous, *fibres)
+        more, most = combine(0, stop - start, previous[start:stop], buffer, total[start:stop], weight)
+        length += more
+        magnitude = max(magnitude, most)
+        a = b
+    return length, magnitude

@@ -16,6 +16,7 @@ from fsp.generator.assembled import AssembledGenerator
 from fsp.generator.extended import EVALUATION_ERROR, ExtendedGenerator, split_double
 from fsp.generator.fibre_generator import FibreGenerator, FloatArray, IntArray
 from fsp.generator.kernels import add_scaled
+from fsp.generator.recurrence import combine
 from fsp.generator.tables import FactorTables
 from fsp.statespace.fibres import FibreSet
 
@@ -75,6 +76,16 @@ class _WithTransitions(FibreGenerator):
 
     def run_recurrence(self, *arguments: Any) -> None:
         """Leave the loop to the caller."""
+
+    def recurrence(
+        self, x: FloatArray, previous: FloatArray, beta: float, weight: float, total: FloatArray
+    ) -> tuple[float, float]:
+        """Set ``previous = 2 (x + beta A x) - previous``, add ``weight * previous`` to ``total``; return its norms."""
+        image = np.empty_like(x)
+        self.product(x, image, 2.0, 2.0 * beta)
+        length, magnitude = combine(0, x.size, image, previous, total, weight)
+        previous[:] = image
+        return float(length), float(magnitude)
 
     def apply_transpose(self, z: Any) -> FloatArray:
         """Return ``A' z``: the backward operator, for expectations as functions of the initial state."""

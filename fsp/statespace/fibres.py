@@ -208,15 +208,45 @@ class FibreSet:
             stops - starts,
         )
 
-    def transfer(self, vector: NDArray[np.float64], target: FibreSet) -> tuple[NDArray[np.float64], float]:
+    def transfer(
+        self, vector: NDArray[np.float64], target: FibreSet, out: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.float64], float]:
         """Return the vector on the ``target`` set, zero on new states, and the sum of what has no place there."""
         self._same_axes(target)
-        out = np.zeros(target.n_states)
+        if out is None:
+            out = np.zeros(target.n_states)
+        else:
+            out.fill(0.0)
         lost = kernels.overlap_copy(
             self.prefix, self.first, self.length, self.offset, vector,
             target.prefix, target.first, target.length, target.offset, out,
         )  # fmt: skip
         return out, float(lost)
+
+    def spread(self, vector: NDArray[np.float64], target: FibreSet) -> None:
+        """Move a vector to a larger set within its own memory.
+
+        Parameters
+        ----------
+        vector : ndarray, shape (target.n_states,)
+            Begins with the entries of the states of this set, and is overwritten.
+        target : FibreSet
+            It must hold all states of this set.
+
+        Raises
+        ------
+        ArgumentError
+            If it does not; then nothing was moved.
+        """
+        self._same_axes(target)
+        if not kernels.spread(
+            self.prefix, self.first, self.length, self.offset,
+            target.prefix, target.first, target.length, target.offset, vector,
+        ):  # fmt: skip
+            message = (
+                "a vector can be spread over a set only if the set holds all states that the vector is on"
+            )
+            raise ArgumentError(message)
 
     def reordered(self, coordinates: Coordinates) -> tuple[FibreSet, IntArray]:
         """Return the same states in other coordinates, and the old position of each new state."""

@@ -17,6 +17,7 @@ __all__ = [
     "intersect_sorted",
     "merge_sorted",
     "overlap_copy",
+    "spread",
 ]
 
 
@@ -137,6 +138,52 @@ def overlap_copy(pa, fa, la, oa, source, pb, fb, lb, ob, target):  # type: ignor
             else:
                 j += 1
     return lost
+
+
+@njit(cache=True, nogil=True)
+def _holds(pa, fa, la, pb, fb, lb):  # type: ignore[no-untyped-def]
+    """Tell whether fibre set ``b`` holds all states of ``a``; fibres are maximal, so each lies within one of ``b``."""
+    zero = np.zeros(pa.shape[1], np.int64)
+    j = 0
+    for i in range(fa.size):
+        while j < fb.size:
+            order = compare_rows(pa, i, pb, j, zero)
+            if order < 0 or (order == 0 and fa[i] < fb[j] + lb[j]):
+                break
+            j += 1
+        if j == fb.size or compare_rows(pa, i, pb, j, zero) != 0:
+            return False
+        if fa[i] < fb[j] or fa[i] + la[i] > fb[j] + lb[j]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def spread(pa, fa, la, oa, pb, fb, lb, ob, x):  # type: ignore[no-untyped-def]
+    """Move a vector on fibre set ``a``, at the beginning of ``x``, to the larger set ``b``, with zeros on its new states.
+
+    Goes from the end to the beginning: no entry lies behind its new place. Returns whether ``b`` holds all states of
+    ``a``; if not, nothing is moved.
+    """
+    if not _holds(pa, fa, la, pb, fb, lb):
+        return False
+    zero = np.zeros(pa.shape[1], np.int64)
+    i = fa.size - 1
+    for j in range(fb.size - 1, -1, -1):
+        end = ob[j + 1]  # the entries of fibre j that are not yet written end here
+        while i >= 0 and fa[i] >= fb[j] and compare_rows(pa, i, pb, j, zero) == 0:
+            start = ob[j] + fa[i] - fb[j]
+            shift = start - oa[i]
+            for k in range(start + la[i], end):
+                x[k] = 0.0
+            if shift > 0:
+                for k in range(start + la[i] - 1, start - 1, -1):
+                    x[k] = x[k - shift]
+            end = start
+            i -= 1
+        for k in range(ob[j], end):
+            x[k] = 0.0
+    return True
 
 
 @njit(cache=True, nogil=True)

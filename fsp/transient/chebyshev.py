@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from fsp.transient.bessel import chebyshev_weights
 from fsp.transient.protocol import Operator, Progress
+from fsp.transient.vectors import add_to, empty_like
 
 __all__ = ["Chebyshev"]
 
@@ -85,6 +86,7 @@ class Chebyshev:
             self._run()
             self._done = True
         if not (self.missing <= self.budget and math.isfinite(self.missing)):
+            self._v = np.empty(0)  # the vector is of no use any more
             return Progress.REFUSED
         if self.leaked > allowance * self.duration and not self._told:
             self._told = True
@@ -94,11 +96,11 @@ class Chebyshev:
     @property
     def current(self) -> FloatArray:
         """The time spent in the boundary states over the duration: what leaked early is not seen at the end."""
-        return self.operator.on_boundary(self.residence / max(self.duration, 1e-300))
+        return self.operator.on_boundary(self.residence / max(self.duration, 1e-300), self._v)
 
     def vectors(self) -> list[FloatArray]:
         """Return nothing: a larger set needs a new step."""
-        del self._v
+        del self._v, self.operator
         return []
 
     def replace(self, operator: Operator, vectors: list[FloatArray]) -> bool:
@@ -108,7 +110,7 @@ class Chebyshev:
     def finish(self) -> FloatArray:
         """Return the vector at the end of the step, a lower bound."""
         vector = self._v
-        del self._v
+        del self._v, self.operator
         return vector
 
     # -- the series ----------------------------------------------------------------------------------------
@@ -120,7 +122,8 @@ class Chebyshev:
             self.rounding = 4.0 * self.operator.vector_error
             return
         operator, p, beta = self.operator, self._v, self.beta
-        ones, image = np.ones_like(p), np.empty_like(p)
+        ones, image = empty_like(p), empty_like(p)
+        ones.fill(1.0)
         count, _, _ = operator.norms(ones)
         operator.product(ones, image, 0.0, 1.0)
         row_sum = max(operator.norms(image)[2], 0.0)
@@ -139,7 +142,7 @@ class Chebyshev:
         felt = beta * integral[0]
         self.residence += felt * here
         leaked = flow * felt
-        total += value[1] * image
+        add_to(total, value[1], image)
         # Each of ``terms`` numbers in a row is off by two roundings of its weight and one of its product, and summed.
         per_column = (2.0 * operator.signed_terms + 20.0) * _U
         k, more = self._terms(p, image, total, per_column, lengths, magnitudes, wanted)
@@ -155,11 +158,10 @@ class Chebyshev:
         """Add up the terms from the second on; return the degree and what leaked."""
         operator, beta = self.operator, self.beta
         value, integral, _ = self.weights
-        scratch = np.empty_like(v)
         refuse = 0.5 * self.budget
         run = getattr(operator, "run_recurrence", None)  # the whole loop in one compiled call, where it pays
         if run is not None:
-            found = run(previous, v, scratch, total, value, integral, beta, per_column, lengths, magnitudes, wanted, refuse,
+            found = run(previous, v, total, value, integral, beta, per_column, lengths, magnitudes, wanted, refuse,
                         self.residence)  # fmt: skip
             if found is not None:
                 k, leaked = found
@@ -179,8 +181,8 @@ class Chebyshev:
             ):
                 return k, leaked
             k += 1
-            lengths[k], magnitudes[k] = operator.recurrence(v, previous, scratch, beta, value[k], total)
-            previous, v, scratch = v, scratch, previous
+            lengths[k], magnitudes[k] = operator.recurrence(v, previous, beta, value[k], total)
+            previous, v = v, previous
             if self.pulse is not None:
                 self.pulse(k / value.size, k + 1)
 

@@ -12,7 +12,7 @@ from fsp.generator.growth import grow_outflow
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 
-__all__ = ["GROWTH_COST", "enlarge", "transfer"]
+__all__ = ["GROWTH_COST", "enlarge"]
 
 FloatArray = NDArray[np.float64]
 
@@ -81,13 +81,7 @@ def _layers(space: FibreSet, excess: float, ahead: bool) -> int:
 
 def _worthwhile_reach(generator: FibreGenerator, jumps: float) -> int:
     """Return how far to reach so that the products on the new states cost as much as growing again."""
-    visits = max(jumps * generator.boundary.rates.size, 1.0)
+    boundary = generator.boundary
+    states = boundary.size if generator.by_segment else boundary.rates.size
+    visits = max(jumps * states, 1.0)
     return max(8, min(int(GROWTH_COST / visits), max(_extent(generator.space), 16) // 2))
-
-
-def transfer(space: FibreSet, vector: FloatArray, target: FibreSet) -> tuple[FloatArray, float]:
-    """Return a vector of either precision on another set, and the probability that has no place there."""
-    if vector.ndim == 1:
-        return space.transfer(vector, target)
-    parts = [space.transfer(part, target) for part in vector]
-    return np.stack([part for part, _ in parts]), abs(sum(lost for _, lost in parts))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIXED_BYTES",
+    "LISTED_BYTES",
     "MOVING_BYTES",
     "TIMED_BYTES",
     "Limits",
@@ -24,9 +25,10 @@ __all__ = [
     "default_memory",
 ]
 
-#: Memory for each state, to foresee whether a run fits. Measured peaks: three vectors on a fixed set, and about seven
-#: while a set grows and shrinks. The method for rates that depend on time keeps some vectors more.
-FIXED_BYTES, MOVING_BYTES, TIMED_BYTES = 40, 110, 200
+#: Memory for each state, to foresee whether a run fits: three vectors on a fixed set, and four on one that moves, with
+#: what is needed beside them for a short time. Runs in extended precision and with events keep a few vectors more, and so
+#: does the method for rates that depend on time.
+FIXED_BYTES, MOVING_BYTES, LISTED_BYTES, TIMED_BYTES = 40, 48, 110, 200
 
 #: Part of the tolerance that rounding may take before it is worth working in extended precision.
 ROUNDING_LIMIT = 0.3

@@ -15,12 +15,13 @@ from fsp.generator.fibre_generator import FibreGenerator
 from fsp.ledger import Ledger
 from fsp.statespace.fibres import FibreSet
 from fsp.transient.audit import check_balance, check_tolerance, leaks_by_boundary
-from fsp.transient.growing import enlarge, transfer
+from fsp.transient.growing import enlarge
 from fsp.transient.limits import Workload
 from fsp.transient.planning import SHARE_LEAKED, SHARE_PRUNED, Planner, Step
 from fsp.transient.protocol import Progress, Stepper
 from fsp.transient.saved import loop_state, restore_loop
 from fsp.transient.steady import decay_at_rest
+from fsp.transient.vectors import copy_with_room, give_back, grow
 from fsp.transient.working_set import WorkingSet
 
 __all__ = ["AdaptiveLoop", "Snapshot"]
@@ -159,7 +160,7 @@ class AdaptiveLoop(WorkingSet):
         """Return the distribution at the time that was reached."""
         rounding = 0.5 * self.ledger.entries["rounding"] + 2.0**-52
         # Scaled down by the worst case of rounding, so that no entry exceeds the truth.
-        p = self.generator.leading(self.p) * max(0.0, 1.0 - rounding * (1.0 + 1e-9))
+        p = self.probabilities * max(0.0, 1.0 - rounding * (1.0 + 1e-9))
         check_balance(self._initial_mass, p, self.ledger, self.time)
         return Snapshot(self.time, self.space, p, self.ledger.copy())
 
@@ -230,6 +231,7 @@ class AdaptiveLoop(WorkingSet):
             budget = max(SHARE_PRUNED * self.tolerance - self.ledger.entries["pruned"], 0.0)
             budget *= 0.05 * step.duration / max(self._end - self.time, step.duration)
             self._prune(step.duration, budget, products)
+            give_back(self.space.n_states)
 
     def _plan(self, target: float) -> Step:
         """Return the next step, if the rest of the run can be made within the limits."""
@@ -250,7 +252,7 @@ class AdaptiveLoop(WorkingSet):
         stepper.headroom = 1.0 if self.fixed else self._headroom
         exact = np.longdouble(step.until) - np.longdouble(self.time)
         keep = not self.fixed or step.signed  # a step may have to be begun anew
-        stepper.begin(self.generator, self.p.copy() if keep else self.p, exact, step.budget)
+        stepper.begin(self.generator, copy_with_room(self.p) if keep else self.p, exact, step.budget)
         return _Attempt(step, self.generator)
 
     def _advance(self, attempt: _Attempt) -> Progress:
@@ -278,10 +280,13 @@ class AdaptiveLoop(WorkingSet):
         attempt.grew = True
         self.limits.check(larger)
         self._collect(attempt.leaks, attempt.generator, stepper)
-        vectors = stepper.vectors()  # before the larger generator is made: the scratch vector is dropped
+        vectors = stepper.vectors()
+        # The generator of the smaller set goes before the larger one comes.
+        del attempt.generator
+        self._held = None  # what asks for the generator of the present set from here on has it made anew
         attempt.generator = self._generator(larger)
         for i in range(len(vectors)):
-            vectors[i], _ = transfer(smaller, vectors[i], larger)
+            vectors[i] = grow(smaller, vectors[i], larger)
         return stepper.replace(attempt.generator, vectors)
 
     def _learn(self, attempt: _Attempt, progress: Progress) -> None:
@@ -293,7 +298,7 @@ class AdaptiveLoop(WorkingSet):
         self._planner.begun_anew(attempt.step, products)
         self.statistics["restarts"] += 1
         self._headroom = max(self._headroom, GROWING_HEADROOM)
-        self._move_to(attempt.generator.space)
+        self._move_to(attempt.generator.space, attempt.generator)
 
     def _finish_step(self, attempt: _Attempt) -> None:
         """Take over the vector, the set and the losses of an attempt that succeeded."""

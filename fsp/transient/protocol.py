@@ -52,19 +52,16 @@ class Operator(Protocol):
         ...
 
     def outflow(self, x: FloatArray) -> tuple[float, FloatArray]:
-        """Return the flow out of the set, and the entries of ``x`` at the (local) boundary states."""
+        """Return the flow out of the set, and the entries of ``x`` at the (local) boundary states.
+
+        An operator may return other numbers than these, if what they add up to over time tells it what leaked where.
+        """
         ...
 
     def recurrence(
-        self,
-        x: FloatArray,
-        previous: FloatArray,
-        out: FloatArray,
-        beta: float,
-        weight: float,
-        total: FloatArray,
+        self, x: FloatArray, previous: FloatArray, beta: float, weight: float, total: FloatArray
     ) -> tuple[float, float]:
-        """Set ``out = 2 (x + beta A x) - previous``; add ``weight * out`` to ``total``; return both norms of ``out``."""
+        """Set ``previous = 2 (x + beta A x) - previous``; add ``weight * previous`` to ``total``; return both its norms."""
         ...
 
     def norms(self, x: FloatArray) -> tuple[float, float, float]:
@@ -75,12 +72,15 @@ class Operator(Protocol):
         """Set ``x = max(x - eta, 0)``, rounded down, and return the 1-norm of the change."""
         ...
 
-    def on_boundary(self, values: FloatArray) -> FloatArray:
-        """Return a vector that has these entries at the (local) boundary states, and is zero elsewhere."""
+    def on_boundary(self, values: FloatArray, shape: FloatArray) -> FloatArray:
+        """Return a vector that has these entries at the (local) boundary states, and is zero elsewhere.
+
+        If the numbers of `outflow` are none of states, the vector is about proportional to ``shape`` where they do not tell.
+        """
         ...
 
     def boundary_vector(self) -> FloatArray:
-        """Return zeros, one for each (local) boundary state."""
+        """Return zeros, as many as `outflow` returns numbers."""
         ...
 
 
@@ -106,7 +106,8 @@ class Stepper(Protocol):
     leaked, missing, rounding : float
         What the step is to book: outflow, its own cut-off, and rounding (relative, for every entry).
     residence : ndarray
-        Expected time spent in each boundary state of the present set, which tells what leaked where.
+        The numbers that `Operator.outflow` returns, integrated over the step on the present set: the expected time in each
+        boundary state, which tells what leaked where.
     headroom : float
         How far above the rates of the present set the step should plan, because the set may grow.
     stretch : float

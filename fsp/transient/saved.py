@@ -44,7 +44,7 @@ _GIVEN = {
     "network", "constraints", "stepper", "signed", "tolerance", "limits", "fixed", "extended", "foresee", "threads",
     "report", "between", "saved", "end", "initial_mass",
 }  # fmt: skip
-_MADE = {"_planner", "tables", "generator"}
+_MADE = {"_planner", "tables", "_held"}
 _KEPT = {"space", "p", "ledger", "statistics", "time"}
 
 

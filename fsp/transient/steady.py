@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from fsp.generator.fibre_generator import FibreGenerator
 from fsp.transient.planning import MOST_JUMPS
+from fsp.transient.vectors import empty_like
 
 __all__ = ["decay_at_rest"]
 
@@ -25,7 +26,7 @@ def decay_at_rest(
     beta = 1.0 / max(generator.max_exit_rate() * 1.02, 1e-300)
     if left / beta <= MOST_JUMPS:
         return None
-    image = np.empty_like(p)
+    image = empty_like(p)
     generator.product(p, image, 1.0, beta)
     eta = generator.largest_decrease(p, image)
     decay: float = (eta + 2.0 * generator.product_error) / beta

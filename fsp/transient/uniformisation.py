@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fsp.transient.poisson import PoissonSeries, poisson_series
 from fsp.transient.protocol import Operator, Progress
+from fsp.transient.vectors import empty_like, has_room, lengthened
 
 __all__ = ["Uniformisation"]
 
@@ -37,7 +38,7 @@ class Uniformisation:
     missing : float
         What the cut-off of the series left out.
     residence : ndarray
-        Expected time spent in each boundary state of the present set, which tells what leaked where.
+        Expected time spent in each boundary state of the present set, or what the operator tells instead.
     stretch : float
         What a step may leak at most, over its duration times the allowance.
     products : int
@@ -69,8 +70,8 @@ class Uniformisation:
         self.residence = operator.boundary_vector()
         self._k = 0
         self._v = p
-        self._next = np.empty_like(p)
-        self._total = self._v * self.series.weights[0]
+        self._next = empty_like(p)
+        self._total = np.multiply(p, self.series.weights[0], out=empty_like(p))
         self._error = 0.0
 
     def advance(self, allowance: float) -> Progress:
@@ -120,9 +121,11 @@ class Uniformisation:
         return self._v
 
     def vectors(self) -> list[FloatArray]:
-        """Return the vectors that move with the set, and forget them; the scratch vector is dropped."""
+        """Return the vectors that move with the set, and forget them; the scratch vector is kept if it can grow."""
         moving = [self._v, self._total]
-        del self._v, self._total, self._next
+        if not has_room(self._next):
+            self._next = np.empty(0)
+        del self._v, self._total, self.operator
         return moving
 
     def replace(self, operator: Operator, vectors: list[FloatArray]) -> bool:
@@ -131,12 +134,14 @@ class Uniformisation:
             return False
         self.operator = operator
         self._v, self._total = vectors
-        self._next = np.empty_like(self._v)
+        longer = lengthened(self._next, self._v.size) if self._v.ndim == 1 else None
+        self._next = np.empty(0)
+        self._next = empty_like(self._v) if longer is None else longer
         self.residence = operator.boundary_vector()
         return True
 
     def finish(self) -> FloatArray:
         """Return the sum of the series."""
         total: FloatArray = self._total
-        del self._v, self._next, self._total
+        del self._v, self._next, self._total, self.operator
         return total

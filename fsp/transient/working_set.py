@@ -18,10 +18,11 @@ from fsp.ledger import Ledger
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
-from fsp.statespace.orientation import along_longest_axis
+from fsp.statespace.orientation import PIECE, along_longest_axis, enumerated_by
 from fsp.statespace.pruning import prune
-from fsp.transient.growing import GROWTH_COST, transfer
+from fsp.transient.growing import GROWTH_COST
 from fsp.transient.limits import Limits
+from fsp.transient.vectors import LARGE, empty_like, give_back, transfer
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -64,6 +65,23 @@ class WorkingSet:
     extended: bool = False
     threads: int | None = None
     statistics: dict[str, float | int] = field(default_factory=dict)
+    _held: FibreGenerator | None = field(init=False, repr=False, compare=False)
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """The present vector in double precision."""
+        return self.p if self.p.ndim == 1 else self.p[0]
+
+    @property
+    def generator(self) -> FibreGenerator:
+        """The generator on the present set; made anew if it was released while the set of a step grew."""
+        if self._held is None:
+            self._held = self._generator(self.space)
+        return self._held
+
+    @generator.setter
+    def generator(self, generator: FibreGenerator) -> None:
+        self._held = generator
 
     # -- the first set -------------------------------------------------------------------------------------
 
@@ -108,29 +126,36 @@ class WorkingSet:
     def _generator(self, space: FibreSet) -> FibreGenerator:
         """Return a generator on a set, if it can be held."""
         generator = self._make_generator(space)
+        give_back(space.n_states)
         self.limits.check(space, generator.nbytes)
         peak = max(int(self.statistics["states_peak"]), space.n_states)
         self.statistics.update(states_peak=peak, states_final=space.n_states)
         return generator
 
     def _make_generator(self, space: FibreSet) -> FibreGenerator:
-        return make_generator(self.tables, space, threads=self.threads, extended=self.extended)
+        generator = make_generator(self.tables, space, threads=self.threads, extended=self.extended)
+        plain = not self.extended and not generator.lists_transitions
+        generator.by_segment = plain and space.n_states >= LARGE
+        return generator
 
     def _table_parts(self) -> list[tuple[FactorTables, FibreGenerator | None]]:
         """Return all tables, and what was made from them if it keeps a copy."""
-        return [(self.tables, getattr(self, "generator", None))]
+        return [(self.tables, getattr(self, "_held", None))]
 
     # -- another set ---------------------------------------------------------------------------------------
 
-    def _move_to(self, space: FibreSet) -> None:
-        """Make ``space`` the set of the current vector, booking what has no place in it as pruned."""
+    def _move_to(self, space: FibreSet, generator: FibreGenerator | None = None) -> None:
+        """Make ``space`` the set of the current vector, booking what has no place in it as pruned.
+
+        Its generator is made, if it is not given.
+        """
         self.limits.check(space)
         if space is not self.space:
             self.p, lost = transfer(self.space, self.p, space)
             if lost > 0.0:
                 self.ledger.book("pruned", lost * (1.0 + 1e-9))
         self.space = space
-        self.generator = self._generator(space)
+        self.generator = self._generator(space) if generator is None else generator
         if self.p.ndim == 1:
             self.p = self.generator.new_vector(self.p)
 
@@ -139,12 +164,13 @@ class WorkingSet:
         other = along_longest_axis(space)
         if other is space:
             return space
-        coordinates, states = other.coordinates, self.space.states()
-        moved = FibreSet.from_reduced(coordinates, coordinates.to_reduced(states))
-        p = np.empty_like(self.p)
-        p[..., moved.index(states)] = self.p
+        moved = other if space is self.space else enumerated_by(other.coordinates, self.space)
+        p = empty_like(self.p)
+        for start in range(0, self.space.n_states, PIECE):
+            stop = start + PIECE
+            p[..., moved.index(self.space.states(start, stop))] = self.p[..., start:stop]
         self.space, self.p = moved, p
-        self.tables = self._make_tables(coordinates)
+        self.tables = self._make_tables(other.coordinates)
         return other
 
     def _prune(self, duration: float, budget: float, products: int) -> None:
@@ -152,9 +178,7 @@ class WorkingSet:
 
         What they hold, and what would leave them in such a step, adds up to at most ``budget``.
         """
-        smaller = prune(
-            self.space, self.generator.leading(self.p), self.generator.exit_rates(), duration, budget
-        )
+        smaller = prune(self.space, self.probabilities, self.generator.exit_rates(), duration, budget)
         if smaller is not None and smaller.n_states > 0.5 * self.space.n_states:
             saved = (self.space.n_states - smaller.n_states) * products
             if saved < GROWTH_COST:  # the set may well have to grow again
@@ -165,5 +189,5 @@ class WorkingSet:
             if smaller is not None:
                 self._move_to(space)
             space = self._best_axis(self.space)
-        if space is not self.space:
+        if space is not self.generator.space:
             self._move_to(space)

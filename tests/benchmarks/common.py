@@ -53,11 +53,11 @@ def repressilator(k: float = 100.0) -> fsp.ReactionNetwork:
     return fsp.gallery.repressilator(k=k, c=20.0, n=6.0, d=1.0, initial=21)
 
 
-def birth_death_lattice(n_species: int) -> fsp.ReactionNetwork:
-    """Return independent birth-death processes."""
+def birth_death_lattice(n_species: int, k: float = 3.0, initial: int = 0) -> fsp.ReactionNetwork:
+    """Return independent birth-death processes with stationary mean ``k``."""
     names = [f"X{i + 1}" for i in range(n_species)]
     reactions = [r for x in names for r in (f"0 -> {x} @ k", f"{x} -> 0 @ d")]
-    return fsp.ReactionNetwork(dict.fromkeys(names, 0), reactions, {"k": 3.0, "d": 1.0})
+    return fsp.ReactionNetwork(dict.fromkeys(names, initial), reactions, {"k": k, "d": 1.0})
 
 
 def lattice(network: fsp.ReactionNetwork, *sizes: int) -> tuple[FactorTables, FibreSet]:

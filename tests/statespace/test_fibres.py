@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fsp
-from fsp.statespace import Coordinates, FibreSet
+from fsp.statespace import Coordinates, FibreSet, orientation
 from fsp.statespace.fibres import sort_fibres
 
 FEW = settings(max_examples=60)
@@ -147,6 +147,31 @@ def test_transfer(problem, seed):
 
 
 @FEW
+@given(problems(2), st.integers(0, 2**32 - 1))
+def test_spread_over_a_larger_set(problem, seed):
+    coordinates, a, b = problem
+    source, target = make(coordinates, a), make(coordinates, a | b)
+    vector = np.random.default_rng(seed).random(len(a))
+    memory = np.full(len(a | b), np.nan)
+    memory[: len(a)] = vector
+    source.spread(memory, target)
+    assert memory.tolist() == source.transfer(vector, target)[0].tolist()
+
+
+@FEW
+@given(problems(2))
+def test_control_a_set_that_does_not_hold_all_states(problem):
+    coordinates, a, b = problem
+    source, target = make(coordinates, a), make(coordinates, b)
+    memory = np.arange(float(max(len(a), len(b))))
+    before = memory.copy()
+    with contextlib.nullcontext() if a <= b else pytest.raises(fsp.FSPError, match="holds all states"):
+        source.spread(memory, target)
+    if not a <= b:
+        assert memory.tolist() == before.tolist()
+
+
+@FEW
 @given(problems(), st.integers(0, 3))
 def test_reordered(problem, axis):
     coordinates, states = problem
@@ -161,6 +186,18 @@ def test_reordered(problem, axis):
         else contextlib.nullcontext()
     ):
         space.union(moved)
+
+
+@FEW
+@given(problems(), st.integers(0, 3), st.integers(1, 7))
+def test_enumerated_anew_piece_by_piece(problem, axis, piece):
+    coordinates, states = problem
+    space = make(coordinates, states)
+    other = lattice(coordinates.n_axes, axis % coordinates.n_axes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orientation, "PIECE", piece)
+        moved = orientation.enumerated_by(other, space)
+    assert moved.states().tolist() == space.reordered(other)[0].states().tolist()
 
 
 @FEW

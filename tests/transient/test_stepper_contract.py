@@ -136,10 +136,23 @@ def on_extended(name: str, problem: Run, budget: float, allowances: Any = ()) ->
     return one_step(name, operator, problem.start, problem.duration, budget, allowances)
 
 
+def watching_segments(kind: Any) -> Callable[..., Any]:
+    """Return a maker of generators that tell flows through boundary segments, as they do on large sets."""
+
+    def make(*arguments: Any, **options: Any) -> Any:
+        generator = kind(*arguments, **options)
+        generator.by_segment = True
+        return generator
+
+    return make
+
+
 OPERATORS = {
     "double-double": on_extended,
     "matrix-free": on_whole(FibreGenerator),
     "assembled": on_whole(AssembledGenerator),
+    "matrix-free, by segment": on_whole(watching_segments(FibreGenerator)),
+    "assembled, by segment": on_whole(watching_segments(AssembledGenerator)),
     "two parts": in_parts(0.37),
     "two uneven parts": in_parts(0.05),
 }
@@ -222,7 +235,7 @@ def test_control_a_part_that_forgets_its_ghosts(name):
 
 
 @every_stepper
-@pytest.mark.parametrize("kind", [FibreGenerator, AssembledGenerator])
+@pytest.mark.parametrize("kind", [FibreGenerator, AssembledGenerator, watching_segments(FibreGenerator)])
 def test_the_set_may_grow_on_the_way(name, kind):
     """From a small set to a larger one as soon as something flows out: nothing more is lost than is booked."""
     network = fsp.ReactionNetwork({"X": 0}, ["0 -> X @ 4", "X -> 0 @ 1"])

@@ -84,11 +84,12 @@ class Part:
     def signed_terms(self) -> int:
         return 2 * self._leaving.shape[1] + 4
 
-    def recurrence(self, x: Any, previous: Any, out: Any, beta: float, weight: float, total: Any) -> Any:
-        self.product(x, out, 2.0, 2.0 * beta)
-        out -= previous
-        total += weight * out
-        return self.norms(out)[:2]
+    def recurrence(self, x: Any, previous: Any, beta: float, weight: float, total: Any) -> Any:
+        image = np.empty_like(x)
+        self.product(x, image, 2.0, 2.0 * beta)
+        previous[:] = image - previous
+        total += weight * previous
+        return self.norms(previous)[:2]
 
     def norms(self, x: Any) -> tuple[float, float, float]:
         values = (float(np.abs(x).sum()), float(np.abs(x).max(initial=0.0)), float(x.max(initial=-1e300)))
@@ -124,7 +125,7 @@ class Part:
         flow = float(here @ self._leaving[self.boundary].sum(axis=1))
         return self.exchange.reduce(self.rank, flow, sum), here
 
-    def on_boundary(self, values: Any) -> Any:
+    def on_boundary(self, values: Any, shape: Any) -> Any:
         everywhere = np.zeros(self.n_states)
         everywhere[self.boundary] = values
         return everywhere
