@@ -18,6 +18,7 @@ import fsp
 from fsp.errors import ArgumentError
 from fsp.generator import FactorTables, FibreGenerator
 from fsp.generator.assembled import AssembledGenerator
+from fsp.generator.listed import ListedGenerator
 from fsp.generator.extended import ExtendedGenerator
 from fsp.statespace import Coordinates, FibreSet
 from fsp.transient.protocol import STEPPERS, Progress, find_stepper
@@ -140,6 +141,7 @@ OPERATORS = {
     "double-double": on_extended,
     "matrix-free": on_whole(FibreGenerator),
     "assembled": on_whole(AssembledGenerator),
+    "listed": on_whole(ListedGenerator),
     "two parts": in_parts(0.37),
     "two uneven parts": in_parts(0.05),
 }
