@@ -40,7 +40,9 @@ def diagonal_parts(first, coefficient, start, along_base, pure):  # type: ignore
 
 
 @njit(cache=True, nogil=True)
-def add_diagonal(length, offset, along_base, pure, c, table, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction):  # type: ignore[no-untyped-def]
+def add_diagonal(  # type: ignore[no-untyped-def]
+    length, offset, along_base, pure, c, table, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction
+):
     """Return the segments with the second part of the exit rates added, as negative segments of the states themselves."""
     n = length.size
     size = t_ptr[n] + c.shape[0] * n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,7 +101,7 @@ class FibreGenerator:
     def _inflow(self) -> Inflow:
         """What products go through: made when it is first needed, because some sets are only asked for their boundary."""
         if self._parts_of_inflow is None:
-            self._parts_of_inflow = Inflow.of(self.space, *self._survey, self._mixed)
+            self._parts_of_inflow = Inflow.of(self.space, self._survey, self._mixed)
             self._survey = ()
         return self._parts_of_inflow
 
@@ -132,14 +133,11 @@ class FibreGenerator:
         """The number of states."""
         return self.space.n_states
 
-    @property
+    @cached_property
     def n_terms(self) -> int:
         """Most terms that are added up in one row."""
-        return (
-            1
-            + len(self.reactions)
-            + int((~self.factors.pure & (self.factors.along_base != segments.NO_TABLE)).sum())
-        )
+        mixed = ~self.factors.pure & (self.factors.along_base != segments.NO_TABLE)
+        return 1 + len(self.reactions) + int(mixed.sum())
 
     @property
     def signed_terms(self) -> int:
@@ -164,7 +162,7 @@ class FibreGenerator:
         """Memory of the generator, without the state set and the vectors."""
         segments = len(self.reactions) * self.space.n_fibres  # about as many as there will be
         inflow = 96 * segments if self._parts_of_inflow is None else self._parts_of_inflow.nbytes
-        return inflow + self.fibre_exit.nbytes + self.tables.nbytes
+        return int(inflow + self.fibre_exit.nbytes + self.tables.nbytes)
 
     def product(
         self, x: FloatArray, out: FloatArray, alpha: float, beta: float,
@@ -172,7 +170,15 @@ class FibreGenerator:
     ) -> None:  # fmt: skip
         """Set ``out = alpha x + beta A x``, then add ``weight * out`` to ``total``."""
         space = self.space
-        arguments = (x, out, alpha, beta, float(weight), out if total is None else total, *self._product_arrays)
+        arguments = (
+            x,
+            out,
+            alpha,
+            beta,
+            float(weight),
+            out if total is None else total,
+            *self._product_arrays,
+        )
         if self.threads == 1:
             kernels.product(0, space.n_fibres, *arguments)
         else:

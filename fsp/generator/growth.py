@@ -88,7 +88,13 @@ def _boundary(tables: FactorTables, space: FibreSet) -> tuple[IntArray, ...]:
     c, start, error = segments.survey(*fibres, *lists, tables.tables)
     if not error[0]:
         found, _, m, error = segments.boundary_segments(
-            *fibres, tables.shifts, c, start, tables.tables, space.coordinates.offset, space.coordinates.matrix
+            *fibres,
+            tables.shifts,
+            c,
+            start,
+            tables.tables,
+            space.coordinates.offset,
+            space.coordinates.matrix,
         )
     if error[0]:
         make_generator(tables, space)  # raises with the reaction and the state

@@ -44,12 +44,21 @@ class Inflow:
     packed: tuple[Any, ...]
 
     @classmethod
-    def of(
-        cls, space: FibreSet, shifts: IntArray, coefficient: FloatArray, start: IntArray, along_base: IntArray,
-        pure: NDArray[np.bool_], mixed: tuple[FloatArray, IntArray],
-    ) -> Inflow:  # fmt: skip
-        """Return the segments of a set; ``mixed`` holds the last two results of `diagonal_parts`."""
-        common = (space.prefix, space.first, space.length, space.offset, shifts, coefficient, start, along_base)
+    def of(cls, space: FibreSet, survey: tuple[Any, ...], mixed: tuple[FloatArray, IntArray]) -> Inflow:
+        """Return the segments of a set.
+
+        Parameters
+        ----------
+        space : FibreSet
+        survey : tuple
+            Shifts of the reactions, both arrays of `fsp.generator.segments.survey`, and ``along_base`` and
+            ``pure`` of the tables.
+        mixed : tuple
+            The last two results of `fsp.generator.entries.diagonal_parts`.
+        """
+        shifts, coefficient, start, along_base, pure = survey
+        fibres = (space.prefix, space.first, space.length, space.offset)
+        common = (*fibres, shifts, coefficient, start, along_base)
         *s, _, s_reaction = segments.inflow_segments(*common, False)
         *t, t_reaction = segments.inflow_segments(*common, True)
         if mixed[0].size:

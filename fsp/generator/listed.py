@@ -10,14 +10,8 @@ from numpy.typing import NDArray
 from fsp.generator import segments
 from fsp.generator.blocks import LANES
 from fsp.generator.fibre_generator import FibreGenerator
-from fsp.generator.programs import (
-    chebyshev_program,
-    cut_program,
-    extra_cuts,
-    power_program,
-    product_program,
-    write_program,
-)
+from fsp.generator.program_kernels import chebyshev_program, power_program, product_program
+from fsp.generator.programs import cut_program, extra_cuts, write_program
 from fsp.generator.tables import FactorTables
 from fsp.statespace.fibres import FibreSet
 

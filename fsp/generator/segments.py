@@ -11,7 +11,15 @@ from numba import njit
 
 from fsp.statespace.kernels import compare_rows
 
-__all__ = ["NO_TABLE", "boundary_segments", "coefficient", "grow_rays", "inflow_segments", "survey", "table_start"]
+__all__ = [
+    "NO_TABLE",
+    "boundary_segments",
+    "coefficient",
+    "grow_rays",
+    "inflow_segments",
+    "survey",
+    "table_start",
+]
 
 #: Codes of what can be wrong with a propensity on a fibre.
 UNDEFINED, MAKES_NEGATIVE = 1, 2
@@ -211,7 +219,7 @@ def _gaps(prefix, first, length, shifts):  # type: ignore[no-untyped-def]
         for j in range(n):
             order = np.int64(-1)
             while i < n:
-                order = 0
+                order = np.int64(0)
                 for axis in range(axes - 1):
                     order = prefix[j, axis] + shifts[r, axis] - prefix[i, axis]
                     if order != 0:

@@ -18,7 +18,7 @@ SHORT_FIBRE = 20
 _MIN_STATES = 2_000
 
 
-#: Memory of a list of blocks up to which products by it are fastest: with the vectors it has to stay in the second-level cache.
+#: Memory of a list of blocks up to which products by it are fastest: it has to stay in the second-level cache.
 LISTED_BYTES = 2**20
 
 
@@ -28,7 +28,8 @@ def make_generator(
     """Return the generator on a set, in the form that is faster for it.
 
     As a list of blocks if that is small; else matrix-free if fibres are long, assembled if their mean length is below
-    `SHORT_FIBRE`; with ``extended``, in double-double arithmetic. If reactions can fire events, assembled with the transitions that these redirect.
+    `SHORT_FIBRE`; with ``extended``, in double-double arithmetic. If reactions can fire events, assembled with the
+    transitions that these redirect.
     """
     if tables.redirects is not None:
         from fsp.generator.redirected import RedirectedExtendedGenerator, RedirectedGenerator

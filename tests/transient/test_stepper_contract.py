@@ -18,8 +18,8 @@ import fsp
 from fsp.errors import ArgumentError
 from fsp.generator import FactorTables, FibreGenerator
 from fsp.generator.assembled import AssembledGenerator
-from fsp.generator.listed import ListedGenerator
 from fsp.generator.extended import ExtendedGenerator
+from fsp.generator.listed import ListedGenerator
 from fsp.statespace import Coordinates, FibreSet
 from fsp.transient.protocol import STEPPERS, Progress, find_stepper
 
