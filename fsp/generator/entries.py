@@ -7,28 +7,51 @@ from numba import njit
 
 from fsp.generator import segments
 
-__all__ = ["diagonal_parts", "triplets"]
+__all__ = ["add_diagonal", "diagonal_parts", "triplets"]
 
 
 @njit(cache=True, nogil=True)
-def diagonal_parts(  # type: ignore[no-untyped-def]
-    prefix, first, length, offset, const, pointer, base, stride, along_base, along_stride, pure, tables,
-    t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction,
-):  # fmt: skip
-    """Exit rates that do not vary along a fibre, and the table segments with the others added as negative ones."""
+def diagonal_parts(first, coefficient, start, along_base, pure):  # type: ignore[no-untyped-def]
+    """Exit rates in parts: what does not vary along a fibre, and what is a number times its own slice of a table.
+
+    Returns the first part for each fibre, and the number and the start of the slice for each reaction of the second kind
+    and each fibre. Reactions whose table is the same on all fibres (``pure``) are in neither.
+    """
     n = first.size
-    fibre_exit = np.zeros(n, np.float64)
-    mixed = 0
-    for r in range(const.size):
+    n_mixed = 0
+    for r in range(pure.size):
         if along_base[r] != segments.NO_TABLE and not pure[r]:
-            mixed += 1
-    size = t_ptr[n] + mixed * n
+            n_mixed += 1
+    constant = np.zeros(n, np.float64)
+    c = np.zeros((n_mixed, n), np.float64)
+    table = np.zeros((n_mixed, n), np.int64)
+    m = 0
+    for r in range(pure.size):
+        if along_base[r] == segments.NO_TABLE:
+            for f in range(n):
+                constant[f] += coefficient[r, f]
+        elif not pure[r]:
+            for f in range(n):
+                if coefficient[r, f] > 0.0:
+                    c[m, f] = coefficient[r, f]
+                    table[m, f] = start[r, f] + first[f]
+            m += 1
+    return constant, c, table
+
+
+@njit(cache=True, nogil=True)
+def add_diagonal(  # type: ignore[no-untyped-def]
+    length, offset, along_base, pure, c, table, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction
+):
+    """Return the segments with the second part of the exit rates added, as negative segments of the states themselves."""
+    n = length.size
+    size = t_ptr[n] + c.shape[0] * n
     ptr = np.zeros(n + 1, np.int64)
     lo = np.empty(size, np.int64)
     hi = np.empty(size, np.int64)
     source = np.empty(size, np.int64)
-    c = np.empty(size, np.float64)
-    table = np.empty(size, np.int64)
+    value = np.empty(size, np.float64)
+    where = np.empty(size, np.int64)
     reaction = np.empty(size, np.int64)
     m = 0
     for f in range(n):
@@ -36,26 +59,25 @@ def diagonal_parts(  # type: ignore[no-untyped-def]
             lo[m] = t_lo[k]
             hi[m] = t_hi[k]
             source[m] = t_source[k]
-            c[m] = t_c[k]
-            table[m] = t_table[k]
+            value[m] = t_c[k]
+            where[m] = t_table[k]
             reaction[m] = t_reaction[k]
             m += 1
-        for r in range(const.size):
-            if along_base[r] != segments.NO_TABLE and pure[r]:
+        row = -1
+        for r in range(pure.size):
+            if along_base[r] == segments.NO_TABLE or pure[r]:
                 continue
-            rate = segments.coefficient(r, prefix[f], const, pointer, base, stride, tables)
-            if along_base[r] == segments.NO_TABLE:
-                fibre_exit[f] += rate
-            elif rate != 0.0 and not np.isnan(rate):
+            row += 1
+            if c[row, f] > 0.0:
                 lo[m] = 0
                 hi[m] = length[f]
                 source[m] = offset[f]
-                c[m] = -rate
-                table[m] = segments.table_start(r, prefix[f], along_base, along_stride) + first[f]
+                value[m] = -c[row, f]
+                where[m] = table[row, f]
                 reaction[m] = r
                 m += 1
         ptr[f + 1] = m
-    return fibre_exit, ptr, lo[:m], hi[:m], source[:m], c[:m], table[:m], reaction[:m]
+    return ptr, lo[:m], hi[:m], source[:m], value[:m], where[:m], reaction[:m]
 
 
 @njit(cache=True, nogil=True)

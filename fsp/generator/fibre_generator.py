@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 from fsp.errors import ArgumentError, PropensityError
 from fsp.generator import kernels, segments
 from fsp.generator.assembled_kernels import no_weights
-from fsp.generator.blocks import pack_segments
 from fsp.generator.boundary import Boundary
 from fsp.generator.entries import diagonal_parts, triplets
+from fsp.generator.inflow import Inflow
 from fsp.generator.recurrence import chebyshev_series, clip, norms, recurrence_in_place
 from fsp.generator.series import power_series
 from fsp.generator.tables import FactorTables
@@ -78,53 +79,41 @@ class FibreGenerator:
         self.table_box = (tables.low, tables.high)  # of these; the object may be extended later
         self._lists = (tables.const, tables.factor_pointer, tables.factor_base, tables.factor_stride,
                        tables.along_base, tables.along_stride)  # fmt: skip
-        fibres = (space.prefix, space.first, space.length, space.offset)
-        common = (*fibres, tables.shifts, *self._lists, tables.flagged, tables.tables)
-        plain = segments.inflow_segments(*common, False)
-        self._check(plain[-1])
-        along = segments.inflow_segments(*common, True)
-        self._check(along[-1])
-        c = space.coordinates
-        edge = segments.boundary_segments(*common, c.offset, c.matrix)
-        self._check(edge[-1])
-        found, c_found, m, _ = edge
+        fibres = (space.prefix, space.first, space.length)
+        c, start, error = segments.survey(*fibres, *self._lists, tables.flagged, self.tables)
+        self._check(error)
+        coordinates = space.coordinates
+        found, c_found, m, error = segments.boundary_segments(
+            *fibres, tables.shifts, c, start, self.tables, coordinates.offset, coordinates.matrix
+        )
+        self._check(error)
         local, fibre, lo, hi, table = (row.copy() for row in found[:, :m])
         self.boundary = Boundary(
-            local, fibre, lo, hi, c_found[0, :m].copy(), table, space, tables.reactions, self.tables
+            local, fibre, lo, hi, c_found[:m].copy(), table, space, tables.reactions, self.tables
         )
-        s_ptr, s_lo, s_hi, s_source, s_c, _, s_reaction, _ = plain
-        t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction, _ = along
-        self.fibre_exit, t_ptr, t_lo, t_hi, t_source, t_c, t_table, t_reaction = diagonal_parts(
-            *fibres,
-            *self._lists,
-            tables.pure,
-            tables.tables,
-            t_ptr,
-            t_lo,
-            t_hi,
-            t_source,
-            t_c,
-            t_table,
-            t_reaction,
-        )
-        self._s = (s_ptr, s_lo, s_hi, s_source, s_c)
-        self._t = (t_ptr, t_lo, t_hi, t_source, t_c, t_table)
-        self._s_reaction, self._t_reaction = s_reaction, t_reaction
-        count = int(s_ptr[-1] + t_ptr[-1])
-        pointer, records = np.zeros(space.n_fibres + 1, np.int64), np.empty((count, 5), np.int64)
-        self._packed = (pointer, np.empty(space.n_fibres, np.int64), records, records.view(np.float64))
-        pack_segments(*self._s, *self._t, *self._packed)
-        self._fuse = kernels.fuse_ranges(space.length, s_ptr, s_lo, s_hi, t_ptr, t_lo, t_hi)
+        self.fibre_exit, *mixed = diagonal_parts(space.first, c, start, tables.along_base, tables.pure)
+        self._mixed = (mixed[0], mixed[1])
         self._diagonal = (space.first, space.offset, self.fibre_exit, tables.diagonal_base, self.tables)
+        self._parts_of_inflow: Inflow | None = None
+        self._survey: tuple[Any, ...] = (tables.shifts, c, start, tables.along_base, tables.pure)
         self._assembled: tuple[Any, ...] = no_weights()
         self._largest: float | None = None
         self.threads = threads_for(space.n_states, threads)
         self._cuts = split_evenly(space.offset, self.threads)
 
     @property
+    def _inflow(self) -> Inflow:
+        """What products go through: made when it is first needed, because some sets are only asked for their boundary."""
+        if self._parts_of_inflow is None:
+            self._parts_of_inflow = Inflow.of(self.space, self._survey, self._mixed)
+            self._survey = ()
+        return self._parts_of_inflow
+
+    @property
     def _product_arrays(self) -> tuple[Any, ...]:
         """The last arguments of the compiled product."""
-        return (*self._diagonal, *self._fuse, *self._s, *self._t, *self._packed)
+        inflow = self._inflow
+        return (*self._diagonal, *inflow.fuse, *inflow.s, *inflow.t, *inflow.packed)
 
     def _check(self, error: IntArray) -> None:
         code, local, fibre, v = (int(e) for e in error)
@@ -148,14 +137,11 @@ class FibreGenerator:
         """The number of states."""
         return self.space.n_states
 
-    @property
+    @cached_property
     def n_terms(self) -> int:
         """Most terms that are added up in one row."""
-        return (
-            1
-            + len(self.reactions)
-            + int((~self.factors.pure & (self.factors.along_base != segments.NO_TABLE)).sum())
-        )
+        mixed = ~self.factors.pure & (self.factors.along_base != segments.NO_TABLE)
+        return 1 + len(self.reactions) + int(mixed.sum())
 
     @property
     def signed_terms(self) -> int:
@@ -178,17 +164,9 @@ class FibreGenerator:
     @property
     def nbytes(self) -> int:
         """Memory of the generator, without the state set and the vectors."""
-        arrays = [
-            *self._s,
-            *self._t,
-            *self._fuse,
-            *self._packed[:3],
-            self._s_reaction,
-            self._t_reaction,
-            self.fibre_exit,
-            self.tables,
-        ]
-        return int(sum(a.nbytes for a in arrays)) + self.boundary.nbytes
+        segments = len(self.reactions) * self.space.n_fibres  # about as many as there will be
+        inflow = 96 * segments if self._parts_of_inflow is None else self._parts_of_inflow.nbytes
+        return int(inflow + self.fibre_exit.nbytes + self.tables.nbytes) + self.boundary.nbytes
 
     def product(
         self, x: FloatArray, out: FloatArray, alpha: float, beta: float,
@@ -224,19 +202,19 @@ class FibreGenerator:
         """Return ``A' z``: the backward operator, for expectations as functions of the initial state."""
         z = self._vector(z)
         out: FloatArray = np.empty_like(z)
-        kernels.add_transpose(z, out, 0.0, 1.0, *self._diagonal, *self._s, *self._t)
+        kernels.add_transpose(z, out, 0.0, 1.0, *self._diagonal, *self._inflow.s, *self._inflow.t)
         return out
 
     def exit_rates(self) -> FloatArray:
         """Return the total propensity of each state, outflow from the set included."""
         out = np.empty(self.n_states)
-        kernels.exit_rates(0, self.space.n_fibres, out, *self._diagonal, *self._t)
+        kernels.exit_rates(0, self.space.n_fibres, out, *self._diagonal, *self._mixed)
         return out
 
     def max_exit_rate(self) -> float:
         """Return the largest exit rate on the set."""
         if self._largest is None:
-            self._largest = float(kernels.max_exit_rate(*self._diagonal, *self._t))
+            self._largest = float(kernels.max_exit_rate(*self._diagonal, *self._mixed))
         return self._largest
 
     def outflow(self, x: FloatArray) -> tuple[float, FloatArray]:
@@ -402,8 +380,8 @@ class FibreGenerator:
         """Return rows, columns, values and reactions of all off-diagonal entries."""
         parts = []
         groups = (
-            (*self._s, self._s[1], self._s_reaction, True),
-            (*self._t, self._t_reaction, False),
+            (*self._inflow.s, self._inflow.s[1], self._inflow.s_reaction, True),
+            (*self._inflow.t, self._inflow.t_reaction, False),
         )
         for ptr, lo, hi, source, c, table, reaction, plain in groups:
             size = int((hi - lo).sum())

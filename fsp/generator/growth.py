@@ -97,12 +97,20 @@ def _wider(
 def _boundary(tables: FactorTables, space: FibreSet) -> tuple[IntArray, ...]:
     """Return the boundary segments (reaction, prefix, lo, hi) of a set."""
     tables.cover(*space.box())
-    c = space.coordinates
-    found, _, m, error = segments.boundary_segments(
-        space.prefix, space.first, space.length, space.offset, tables.shifts, tables.const, tables.factor_pointer,
-        tables.factor_base, tables.factor_stride, tables.along_base, tables.along_stride, tables.flagged,
-        tables.tables, c.offset, c.matrix,
-    )  # fmt: skip
+    fibres = (space.prefix, space.first, space.length)
+    lists = (tables.const, tables.factor_pointer, tables.factor_base, tables.factor_stride, tables.along_base,
+             tables.along_stride, tables.flagged)  # fmt: skip
+    c, start, error = segments.survey(*fibres, *lists, tables.tables)
+    if not error[0]:
+        found, _, m, error = segments.boundary_segments(
+            *fibres,
+            tables.shifts,
+            c,
+            start,
+            tables.tables,
+            space.coordinates.offset,
+            space.coordinates.matrix,
+        )
     if error[0]:
         make_generator(tables, space)  # raises with the reaction and the state
     reaction, fibre, lo, hi, _ = found[:, :m]

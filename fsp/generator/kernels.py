@@ -194,27 +194,28 @@ def add_transpose(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def exit_rates(  # type: ignore[no-untyped-def]
-    f0, f1, out, first, offset, fibre_exit, diagonal_base, tables, t_ptr, t_lo, t_hi, t_source, t_c, t_table
-):
-    """Exit rate of each state of the fibres ``f0`` to ``f1``; ``out`` starts at the first of them."""
+def exit_rates(f0, f1, out, first, offset, fibre_exit, diagonal_base, tables, mixed_c, mixed_table):  # type: ignore[no-untyped-def]
+    """Exit rate of each state of the fibres ``f0`` to ``f1``; ``out`` starts at the first of them.
+
+    ``mixed_c`` and ``mixed_table`` are the parts of it that `fsp.generator.entries.diagonal_parts` lists.
+    """
     start = offset[f0]
     for f in range(f0, f1):
         o = offset[f] - start
         n = offset[f + 1] - offset[f]
         base = diagonal_base + first[f]
         for i in range(n):
-            out[o + i] = fibre_exit[f] + tables[base + i]
-        for k in range(t_ptr[f], t_ptr[f + 1]):
-            if t_c[k] < 0.0:  # part of the diagonal
+            write(out, o + i, fibre_exit[f] + read(tables, base + i))
+        for k in range(mixed_c.shape[0]):
+            c = mixed_c[k, f]
+            if c > 0.0:
+                base = mixed_table[k, f]
                 for i in range(n):
-                    out[o + i] -= t_c[k] * tables[t_table[k] + i]
+                    write(out, o + i, read(out, o + i) + c * read(tables, base + i))
 
 
 @njit(cache=True, nogil=True)
-def max_exit_rate(  # type: ignore[no-untyped-def]
-    first, offset, fibre_exit, diagonal_base, tables, t_ptr, t_lo, t_hi, t_source, t_c, t_table
-):
+def max_exit_rate(first, offset, fibre_exit, diagonal_base, tables, mixed_c, mixed_table):  # type: ignore[no-untyped-def]
     """Largest exit rate, without a vector over the states."""
     longest = 0
     for f in range(first.size):
@@ -223,10 +224,7 @@ def max_exit_rate(  # type: ignore[no-untyped-def]
     largest = 0.0
     for f in range(first.size):
         n = offset[f + 1] - offset[f]
-        exit_rates(
-            f, f + 1, buffer, first, offset, fibre_exit, diagonal_base, tables,
-            t_ptr, t_lo, t_hi, t_source, t_c, t_table,
-        )  # fmt: skip
+        exit_rates(f, f + 1, buffer, first, offset, fibre_exit, diagonal_base, tables, mixed_c, mixed_table)
         for i in range(n):
             if not buffer[i] <= largest:
                 largest = buffer[i]

@@ -167,7 +167,9 @@ class FactorTables:
                 size += table.size
             pointer.append(len(bases))
         pieces.append(diagonal.astype(np.float64))
+        pieces.append(np.ones(8))  # a slice for what has no table
         self.diagonal_base = size - int(self.low[-1])
+        self.ones = size + width
         self.tables = np.concatenate(pieces)
         self.const = np.array(const)
         self.factor_pointer = np.array(pointer, np.int64)

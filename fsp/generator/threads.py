@@ -32,6 +32,8 @@ def threads_for(n_states: int, limit: int | None = None) -> int:
 
 def split_evenly(offset: NDArray[np.int64], parts: int) -> list[tuple[int, int]]:
     """Split fibres into ``parts`` ranges of about the same number of states (not of fibres)."""
+    if parts == 1:
+        return [(0, offset.size - 1)]
     n = int(offset[-1])
     cuts = np.searchsorted(offset, np.arange(1, parts) * n // parts)
     edges = [0, *(int(c) for c in cuts), offset.size - 1]

@@ -42,21 +42,30 @@ class ChebyshevWeights(NamedTuple):
     error: float
 
 
-def _decay(k: float, z: float) -> float:
+@njit(cache=True, nogil=True)
+def _decay(k, z):  # type: ignore[no-untyped-def]
     """Return about ``-log(exp(-z) I_k(z))``, by the leading term of the uniform expansion (10.41 of the handbook)."""
     return k * math.asinh(k / z) - math.hypot(k, z) + z
 
 
-def expected_degree(z: float, small: float) -> int:
-    """Return the degree at which the weights of the series for ``z`` have fallen to about ``small``."""
+@njit(cache=True, nogil=True)
+def _expected_degree(z, small):  # type: ignore[no-untyped-def]
     wanted = -math.log(small)
     low, high = 1, 2
     while _decay(high, z) < wanted:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _decay(middle, z) < wanted else (low, middle)
+        if _decay(middle, z) < wanted:
+            low = middle
+        else:
+            high = middle
     return high
+
+
+def expected_degree(z: float, small: float) -> int:
+    """Return the degree at which the weights of the series for ``z`` have fallen to about ``small``."""
+    return int(_expected_degree(z, small))
 
 
 @njit(cache=True, nogil=True)

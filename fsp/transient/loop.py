@@ -37,7 +37,7 @@ TAIL_ERROR = 1e-10
 
 #: A signed step may leak as much as if the rest of the run took at most so many times as long as itself: to begin it
 #: anew costs more than to leave less for the steps after it.
-SPARING = 4.0
+SPARING = 1.25
 
 
 @dataclass

@@ -16,7 +16,7 @@ SHARE_LEAKED, SHARE_PRUNED, SHARE_SERIES, SHARE_DEFECT = 0.35, 0.1, 0.05, 0.4
 
 #: Jumps of the uniformised chain in the first step, and in the longest ones: a long series spends few products on its
 #: tail, a short one lets the rate follow the set.
-FIRST_JUMPS, MOST_JUMPS = 32.0, 4096.0
+FIRST_JUMPS, MOST_JUMPS = 64.0, 4096.0
 
 #: Jumps in the first step of a signed series, and the fewest for which it pays.
 FIRST_SIGNED, FEWEST_SIGNED = 256.0, 64.0
@@ -29,6 +29,14 @@ SIGNED_COST = 1.4
 
 #: Factor by which the next signed step may leak more than the last step, at first.
 FIRST_AMPLIFICATION = 1e5
+
+
+#: Part of the budget of a signed step that rounding is to take, and how the next one is lengthened towards that: rounding
+#: grows with a power of the duration, the budget with the duration.
+ROUNDING_PART, LENGTHENING = 0.5, 0.6
+
+#: Rounding over the budget of a signed step from which half of the step would not do either.
+HOPELESS = 50.0
 
 
 @dataclass
@@ -118,9 +126,7 @@ class Planner:
             self._pause = 0.0
         self._wasted = self._refusals = 0
         used = getattr(step.stepper, "floor", 0.0) / max(step.budget, 1e-300)
-        # Rounding grows about as the square of the duration, and faster where it grows exponentially; the budget grows
-        # with the duration.
-        factor = 4.0 if used < 0.02 else 2.0 if used < 0.12 else 1.0 if used < 0.5 else 0.8
+        factor = min(max((ROUNDING_PART / max(used, 1e-9)) ** LENGTHENING, 0.8), 4.0)
         # What was refused will be refused again for some time.
         limit = min(0.7 * self._refused_jumps, MOST_JUMPS)
         self._refused_jumps *= 1.15
@@ -129,6 +135,10 @@ class Planner:
     def refused(self, step: Step, time: float, products: int) -> None:
         """Learn from a signed step that could not be made: try a shorter one, or go on safely for a while."""
         again, self._refusals = self._refusals > 0, self._refusals + 1
+        if getattr(step.stepper, "floor", 0.0) > HOPELESS * step.budget:
+            self._wasted += products
+            self._give_up(time, 0.5 * step.duration)
+            return
         self._wasted += products
         self._refused_jumps = step.jumps
         self._signed_jumps = 0.5 * min(self._signed_jumps, step.jumps)

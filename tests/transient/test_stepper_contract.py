@@ -19,6 +19,7 @@ from fsp.errors import ArgumentError
 from fsp.generator import FactorTables, FibreGenerator
 from fsp.generator.assembled import AssembledGenerator
 from fsp.generator.extended import ExtendedGenerator
+from fsp.generator.listed import ListedGenerator
 from fsp.statespace import Coordinates, FibreSet
 from fsp.transient.protocol import STEPPERS, Progress, find_stepper
 
@@ -153,6 +154,7 @@ OPERATORS = {
     "assembled": on_whole(AssembledGenerator),
     "matrix-free, by segment": on_whole(watching_segments(FibreGenerator)),
     "assembled, by segment": on_whole(watching_segments(AssembledGenerator)),
+    "listed": on_whole(ListedGenerator),
     "two parts": in_parts(0.37),
     "two uneven parts": in_parts(0.05),
 }

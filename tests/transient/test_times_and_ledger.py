@@ -74,7 +74,7 @@ def test_a_long_run_at_rest():
 
 def test_the_ledger_adds_up():
     network = LARGER["toggle"][0]()
-    result = fsp.solve_transient(network, [1.0, 4.0], tolerance=1e-5)
+    result = fsp.solve_transient(network, [1.0, 4.0, 20.0], tolerance=1e-5)
     for distribution in result:
         entries = distribution.ledger.entries
         assert all(amount >= 0 for amount in entries.values())
@@ -172,7 +172,7 @@ def test_control_pruning_that_books_nothing(monkeypatch):
     network = LARGER["toggle"][0]()
     monkeypatch.setattr(working_set, "transfer", transfer)
     with pytest.raises(SolverError, match="not booked"):
-        fsp.solve_transient(network, [4.0], tolerance=1e-3, method="uniformisation")
+        fsp.solve_transient(network, [1.0, 4.0, 20.0], tolerance=1e-5, method="uniformisation")
 
 
 def test_control_the_checker_notices_a_shifted_law():
