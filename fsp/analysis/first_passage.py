@@ -112,10 +112,10 @@ def first_passage(
     >>> import fsp
     >>> births = fsp.ReactionNetwork({"X": 0}, ["0 -> X @ k"], {"k": 2.0})
     >>> result = fsp.first_passage(births, "X >= 10", times=[1.0, 5.0])
-    >>> 0.5420702855 in result.cdf[1], result.cdf[1].width < 1e-6
+    >>> 0.542070285528 in result.cdf[1], result.cdf[1].width < 1e-6
     (True, True)
-    >>> print(result.hit_probability, result.mean.midpoint)
-    [1, 1] 5.0
+    >>> print(result.hit_probability, 5.0 in result.mean)
+    [1, 1] True
     """
     started = clock.perf_counter()
     problem = PassageProblem.read(network, target, avoid, initial, bounds, "first passage")

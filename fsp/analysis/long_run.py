@@ -33,6 +33,9 @@ FloatArray = NDArray[np.float64]
 #: States that a set for linear solves may grow to, where the user gives no limit, and how often it grows.
 MOST_STATES, MOST_GROWTHS = 60_000, 60
 
+#: Seconds that factorisations may take together, by their estimate.
+MOST_SECONDS = 20.0
+
 
 @dataclass(frozen=True)
 class LongRun:
@@ -70,6 +73,8 @@ def grown_set(problem: PassageProblem, tolerance: float, relative: bool, most: i
     """Return a set that is left unseen with a probability below the tolerance, if that can be had."""
     space, everything = _first_set(problem, most)
     found = PassageSet(problem, space)
+    _check_cost(found)
+    spent = found.seconds
     constraints = problem.constraints()
     for _ in range(0 if everything else MOST_GROWTHS):
         time = found.occupation()
@@ -85,9 +90,22 @@ def grown_set(problem: PassageProblem, tolerance: float, relative: bool, most: i
             break
         if larger.n_states > most or larger.n_states == space.n_states:
             break
-        space = larger
+        space, smaller = larger, found
         found = PassageSet(problem, space)
+        spent += found.seconds
+        if spent > MOST_SECONDS:
+            return smaller
     return found
+
+
+def _check_cost(held: PassageSet) -> None:
+    """Refuse linear systems that would take far too long."""
+    if held.seconds > MOST_SECONDS:
+        message = (
+            f"the linear systems of {held.space.n_states:,} states would take about {held.seconds:.0f} s or more; with "
+            "max_states= or bounds= smaller sets are taken, whose bounds are wider"
+        )
+        raise SolverError(message)
 
 
 def long_run(problem: PassageProblem, tolerance: float, relative: bool, max_states: int | None) -> LongRun:
@@ -157,6 +175,9 @@ def _with_drift(
             continue
         try:
             wider = held if larger is held.space else PassageSet(problem, larger)
+            _check_cost(wider)
+        except SolverError:
+            continue
         except PropensityError:  # at a state that no path may ever reach
             continue
         beyond = time_beyond(wider, drift)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fsp.errors import ModelError
+from fsp.kept_network import kept_record
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -58,20 +57,8 @@ def to_dataset(result: FirstPassageResult) -> xr.Dataset:
         name: [repr(e) for e in getattr(known, name)] + [getattr(known, name).certified] for name in TIMES
     }
     record["long_run"] |= {"states": known.states, "notes": list(known.notes)}
-    record["network"] = _network_record(result.network)
+    record["network"] = kept_record(result.network)
     text = json.dumps(record, default=lambda number: number.item())
     variables["record"] = ((), np.array(text, dtype=object))
     attributes = {"kind": KIND, "format": FORMAT, "target": result.target, "avoid": result.avoid}
     return xarray.Dataset(variables, {"time": result.times}, attributes)
-
-
-def _network_record(network: Any) -> dict[str, Any] | None:
-    if network is None:
-        return None
-    from fsp.model.record import network_record
-
-    try:
-        return network_record(network)
-    except ModelError as error:  # what cannot be expressed must not keep numbers from being saved
-        warnings.warn(f"fsp: the result is saved without its network: {error}", stacklevel=5)
-        return None

@@ -18,6 +18,7 @@ from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
 from fsp.interval import Interval
 from fsp.stationary.chain import FiniteChain
+from fsp.stationary.selection import estimates
 
 if TYPE_CHECKING:
     from fsp.statespace.fibres import FibreSet
@@ -72,6 +73,13 @@ class PassageSet:
         whole = FiniteChain(inflow, out)
         self.chain: FiniteChain = whole.restricted(self.inner)
         self.leaving = LeavingChain(self.chain, self.rate_error) if self.inner.any() else None
+
+    @property
+    def seconds(self) -> float:
+        """A rough estimate of what a factorisation takes."""
+        if self.leaving is None:
+            return 0.0
+        return min(e.seconds for e in estimates(self.chain).values())
 
     def enclose(self, lower: FloatArray, upper: FloatArray | None = None) -> Enclosed:
         """Return bounds of the expected rewards by initial state of ``inner``."""

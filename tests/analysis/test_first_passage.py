@@ -193,9 +193,7 @@ def test_initial_law_with_several_conserved_totals():
 
 def test_coupled_species_in_the_condition():
     """A condition on two species: the sum of two independent immigration-death processes is another one."""
-    pair = fsp.ReactionNetwork(
-        {"X": 4, "Y": 6}, ["0 -> X @ 4", "X -> 0 @ 1", "0 -> Y @ 6", "Y -> 0 @ 1"]
-    )
+    pair = fsp.ReactionNetwork({"X": 4, "Y": 6}, ["0 -> X @ 4", "X -> 0 @ 1", "0 -> Y @ 6", "Y -> 0 @ 1"])
     result = fsp.first_passage(pair, "X + Y >= 20", [1.0, 4.0], tolerance=1e-8)
     one = fsp.first_passage(BIRTH_DEATH, "X >= 20", [1.0, 4.0], tolerance=1e-8)
     for a, b in zip(result.cdf, one.cdf, strict=True):

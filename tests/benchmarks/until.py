@@ -32,7 +32,7 @@ class Case(NamedTuple):
 CASES = [
     Case("toggle_switch", fsp.gallery.toggle_switch(), {"U": 140, "V": 140}, "U >= 60", "V >= 70", 8.0),
     Case("gene_expression", fsp.gallery.gene_expression(), {"M": 30, "P": 60}, "P >= 60", None, 20.0),
-    Case("birth_death", fsp.gallery.immigration_death(), {}, "X >= 20", None, 5.0),
+    Case("immigration_death", fsp.gallery.immigration_death(), {}, "X >= 20", None, 5.0),
     Case("schloegl", fsp.gallery.schloegl(), {"X": 600}, "X >= 400", None, 1.0),
     Case("sir", fsp.gallery.sir(), {}, "R >= 40", "I == 0", 60.0),
     Case("michaelis_menten", fsp.gallery.michaelis_menten(), {}, "P >= 30", None, 80.0),
