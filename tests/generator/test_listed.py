@@ -96,7 +96,6 @@ def recurrence(generator: Any, p: np.ndarray, n: int, wanted: float) -> tuple[An
     k, leaked = generator.run_recurrence(
         v,
         image,
-        np.empty_like(p),
         total,
         weights,
         integrals,
