@@ -20,6 +20,8 @@ LongArray = NDArray[np.longdouble]
 class DriftFunction:
     """``V(y) = slope . d + d' curvature d`` with ``d = y - centre``: non-negative, with finite sublevel sets.
 
+    A linear function, the square of one plus another one (centre 0), or a quadratic form around a centre.
+
     Attributes
     ----------
     slope : ndarray, shape (n_axes,)
@@ -28,7 +30,7 @@ class DriftFunction:
         Symmetric and positive semidefinite.
     centre : ndarray of int64, shape (n_axes,)
     kind : str
-        For people: ``"linear"``, ``"quadratic"``.
+        For people: ``"linear"``, ``"squared"``, ``"quadratic"``.
     """
 
     slope: NDArray[np.float64]
@@ -93,7 +95,11 @@ class DriftFunction:
 
     def describe(self, names: list[str]) -> str:
         """Return the function as a text."""
-        if self.kind == "linear":
-            return " + ".join(f"{s:.4g} {name}" for s, name in zip(self.slope, names, strict=True) if s)
-        centre = ", ".join(f"{name} - {c}" for name, c in zip(names, self.centre, strict=True))
-        return f"a quadratic form of ({centre})"
+        if self.kind == "quadratic":
+            centre = ", ".join(f"{name} - {c}" for name, c in zip(names, self.centre, strict=True))
+            return f"a quadratic form of ({centre})"
+        terms = [f"{s:.4g} {name}" for s, name in zip(self.slope, names, strict=True) if s]
+        if self.kind == "squared":
+            roots = np.sqrt(np.diag(self.curvature))
+            terms.insert(0, "(" + " + ".join(f"{s:.4g} {n}" for s, n in zip(roots, names, strict=True) if s) + ")^2")
+        return " + ".join(terms)

@@ -23,7 +23,7 @@ from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.reward import Reward
 
-__all__ = ["NoDrift", "SeparableBound", "rising_states"]
+__all__ = ["NoDrift", "SeparableBound", "enumerate_sums", "rising_states"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -280,7 +280,7 @@ class SeparableBound:
                     message = "the states that are not lowered reach too far out"
                     raise NoDrift(message)
             tables[axis] = self.table(axis, last)
-        return _enumerate(tables, base, most)
+        return enumerate_sums(tables, base, most)
 
     def _first_table(self, axis: int) -> tuple[int, float]:
         if math.isfinite(self.largest[axis]):
@@ -298,7 +298,7 @@ class SeparableBound:
         return last, beyond
 
 
-def _enumerate(tables: list[FloatArray], base: float, most: int) -> IntArray:
+def enumerate_sums(tables: list[FloatArray], base: float, most: int) -> IntArray:
     """Return all states whose entries in the tables add up to more than ``-base``, in lexicographic order."""
     rest = np.cumsum([float(t.max()) for t in tables][::-1])[::-1]
     states = np.zeros((1, 0), np.int64)

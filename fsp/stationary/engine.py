@@ -23,7 +23,12 @@ from fsp.stationary.chain import FiniteChain
 from fsp.stationary.classes import Classes, communicating_classes
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.drift_region import NoDrift
-from fsp.stationary.drift_search import drift_scale, linear_candidates, quadratic_candidate
+from fsp.stationary.drift_search import (
+    drift_scale,
+    linear_candidates,
+    quadratic_candidate,
+    squared_candidates,
+)
 from fsp.stationary.hitting import HittingBound, MakeSolver, finite_hitting_bound, hitting_bound
 from fsp.stationary.lattice import Lattice
 from fsp.stationary.law import TruncatedLaw, truncated_law
@@ -215,7 +220,8 @@ class Engine:
         variance = p @ (states - mean) ** 2
         found = list(linear_candidates(self.lattice, mean))
         quadratic = quadratic_candidate(self.lattice, mean, variance)
-        return found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
+        found = found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
+        return [*found, *squared_candidates(self.lattice, mean)]
 
     def find_bound(self, law: TruncatedLaw, whole: FibreSet | None, why: list[str]) -> HittingBound | None:
         """Return the first bound of the return time whose proof succeeds; the reasons of the others go to ``why``."""
@@ -290,10 +296,12 @@ class Engine:
             if weighted.one_sided <= self.target or weighted.outside <= 0.02 * self.target:
                 break
             times = return_times(law) if bound is None else bound.values(law.space.reduced()).astype(float)
-            larger = grow(
-                self.lattice, law.space, law.p.astype(float) * times, 0.1 * self.target, self.constraints
-            )
-            if larger.n_states == law.space.n_states:
+            # The largest flows first: far from the tolerance small ones would only make the set wide.
+            allowance = max(0.1 * self.target, 0.01 * weighted.outside)
+            keep = needed(law, times, 0.1 * allowance)
+            tight, score = law.space.where(keep), (law.p.astype(float) * times)[keep]
+            larger = grow(self.lattice, tight, score, allowance, self.constraints)
+            if larger.n_states == tight.n_states:
                 break
             law, weighted = weigh(self.solve(larger, law.reference_state))
             result = EngineResult(law, bound, weighted, [])

@@ -143,10 +143,14 @@ def _outweighed_from(lattice: Lattice) -> int | None:
     name = lattice.coordinates.species_names[lattice.coordinates.axes[0]]
     for start in (1, 10, 100, 1000):
         beyond = box.within(name, Interval(float(start), math.inf))
-        ranges = [(int(lattice.shifts[r, 0]), value_range(network.propensities[r].expression, beyond)) for r in lattice.reactions]
-        birth = sum(max(x.lower, 0.0) for shift, x in ranges if shift > 0) * (1.0 - 1e-14)
-        death = [x for shift, x in ranges if shift < 0]
-        if birth > 0.0 and birth >= sum(x.upper for x in death) * (1.0 + 1e-14) and sum(x.lower for x in death) > 0.0:
+        ranges = [
+            (int(lattice.shifts[r, 0]), value_range(network.propensities[r].expression, beyond))
+            for r in lattice.reactions
+        ]
+        nothing = Interval(0.0, 0.0)
+        birth = sum((x for shift, x in ranges if shift > 0), nothing)
+        death = sum((x for shift, x in ranges if shift < 0), nothing)
+        if birth.lower > 0.0 and death.lower > 0.0 and birth.lower >= death.upper:
             rates = lattice.rates(np.arange(start + 1)[:, None])
             up = sum(rates[:, r] for r in lattice.reactions if lattice.shifts[r, 0] > 0)
             down = sum(rates[:, r] for r in lattice.reactions if lattice.shifts[r, 0] < 0)

@@ -71,7 +71,7 @@ def moments_by_return_times(
 
 def _raised(drift: DriftFunction, power: int) -> DriftFunction:
     """Return a drift function that falls fast enough for a power of the counts: the square of a linear one."""
-    if drift.kind == "quadratic" or power == 1:
+    if drift.kind != "linear" or power == 1:
         return drift
     slope = drift.slope
     n = len(slope)
