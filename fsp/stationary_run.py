@@ -119,7 +119,11 @@ class StationaryRun:
                 f"the error bound stays at {result.error_bound:.2g} because bounds= cuts off states that matter; "
                 "widen the bounds or loosen the tolerance"
             )
-        what = "the set of states" if w.outside > 0.5 * w.one_sided else "rounding and the residual of the solver"
+        what = (
+            "the set of states"
+            if w.outside > 0.5 * w.one_sided
+            else "rounding and the residual of the solver"
+        )
         return (
             f"the error bound stays at {result.error_bound:.2g}, above the tolerance {self.tolerance:g}: what is left is "
             f"due to {what}; loosen the tolerance, or take another method"
@@ -215,7 +219,9 @@ class StationaryRun:
         """Return all that is proven about moments, by names."""
         assert found.bound is not None
         names, c = self.network.species_names, self.lattice.coordinates
-        returns: AxisMoments = moments_by_return_times(found.law, found.bound, found.weighted, self.make_solver)
+        returns: AxisMoments = moments_by_return_times(
+            found.law, found.bound, found.weighted, self.make_solver
+        )
         exact = closed_moments(self.lattice)
         moments: dict[tuple[int, ...], Interval] = {}
         for key, value in returns.items():
@@ -254,7 +260,9 @@ def _check(network: Any, tolerance: Any, max_states: Any, memory_limit: Any) -> 
         message = f"max_states must be a whole number >= 1, not {max_states!r}"
         raise ArgumentError(message)
     if network.depends_on_time:
-        message = "rates that depend on time leave no stationary law: set the time in the propensities to a number"
+        message = (
+            "rates that depend on time leave no stationary law: set the time in the propensities to a number"
+        )
         raise UnsupportedError(message)
     if network.events:
         message = "stationary laws of networks with events are not supported: leave the events out"

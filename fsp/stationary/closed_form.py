@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.interval import Interval
+from fsp.statespace.coordinates import Coordinates
+from fsp.statespace.fibres import FibreSet
 from fsp.stationary.drift_region import NoDrift, enumerate_sums
 from fsp.stationary.lattice import UNIT
 from fsp.stationary.product_form import ProductForm
-from fsp.statespace.coordinates import Coordinates
-from fsp.statespace.fibres import FibreSet
 
 __all__ = ["ClosedLaw", "closed_law", "poisson_moments"]
 

@@ -47,13 +47,17 @@ class DriftFunction:
     @classmethod
     def quadratic(cls, curvature: NDArray[np.float64], centre: IntArray) -> DriftFunction:
         """Return ``(y - centre)' curvature (y - centre)``."""
-        return cls(np.zeros(len(centre)), np.asarray(curvature, float), np.asarray(centre, np.int64), "quadratic")
+        return cls(
+            np.zeros(len(centre)), np.asarray(curvature, float), np.asarray(centre, np.int64), "quadratic"
+        )
 
     def values(self, states: IntArray) -> tuple[LongArray, LongArray]:
         """Return the values at states, and bounds on their rounding."""
         d = (states - self.centre).astype(np.longdouble)
         size = np.abs(d)
-        value = d @ self.slope.astype(np.longdouble) + np.einsum("ij,jk,ik->i", d, self.curvature.astype(np.longdouble), d)
+        value = d @ self.slope.astype(np.longdouble) + np.einsum(
+            "ij,jk,ik->i", d, self.curvature.astype(np.longdouble), d
+        )
         total = size @ np.abs(self.slope).astype(np.longdouble)
         total = total + np.einsum("ij,jk,ik->i", size, np.abs(self.curvature).astype(np.longdouble), size)
         n = len(self.slope)
@@ -67,7 +71,7 @@ class DriftFunction:
         size = np.abs(self.slope).astype(np.longdouble) @ np.abs(jump)
         steep = np.abs(self.curvature).astype(np.longdouble) @ np.abs(jump).astype(np.longdouble)
         magnitude = np.abs(d) @ (2.0 * steep) + size + steep @ np.abs(jump)
-        return d @ gradient + constant, magnitude
+        return np.asarray(d @ gradient + constant, np.longdouble), np.asarray(magnitude, np.longdouble)
 
     def exact_change(self, jump: IntArray) -> tuple[Fraction, dict[int, Fraction]]:
         """Return ``V(y + jump) - V(y)`` as an affine function of y: its constant and its coefficients."""
@@ -101,5 +105,7 @@ class DriftFunction:
         terms = [f"{s:.4g} {name}" for s, name in zip(self.slope, names, strict=True) if s]
         if self.kind == "squared":
             roots = np.sqrt(np.diag(self.curvature))
-            terms.insert(0, "(" + " + ".join(f"{s:.4g} {n}" for s, n in zip(roots, names, strict=True) if s) + ")^2")
+            terms.insert(
+                0, "(" + " + ".join(f"{s:.4g} {n}" for s, n in zip(roots, names, strict=True) if s) + ")^2"
+            )
         return " + ".join(terms)

@@ -1,8 +1,9 @@
 """Where a drift function is not lowered: a finite set, proven on the infinite lattice.
 
-With f = 1, or a power of counts, and a rate c, the states are wanted at which ``QV + c f > 0``. This function is bounded above by a constant and a sum of functions of one count each, with exact cancellation of polynomial
-terms. Each of them is tabulated up to a count beyond which its bound is proven to fall; so the states at which the sum
-is positive are enumerated, and at these the function itself is evaluated.
+With f = 1, or a power of counts, and a rate c, the states are wanted at which ``QV + c f > 0``. This function is bounded
+above by a constant and a sum of functions of one count each, with exact cancellation of polynomial terms. Each of them is
+tabulated up to a count beyond which its bound is proven to fall; so the states at which the sum is positive are
+enumerated, and at these the function itself is evaluated.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _LARGEST_COUNT = 2**22
 _CHUNK = 400_000
 
 
-class NoDrift(Exception):  # noqa: N818  (an answer, not an error)
+class NoDrift(Exception):
     """A candidate was not shown to be lowered outside a finite set; the text says why. Never leaves the package.
 
     Attributes
@@ -89,7 +90,9 @@ class SeparableBound:
         self.values = {name: Fraction(value) for name, value in network.parameters.items()}
         self.largest = lattice.largest
         limits = network.conservation_laws().upper_bounds
-        self.box = Box({n: Interval(0.0, float(b)) for n, b in zip(self.names, limits, strict=True)}, self.values)
+        self.box = Box(
+            {n: Interval(0.0, float(b)) for n, b in zip(self.names, limits, strict=True)}, self.values
+        )
         for axis, species in enumerate(lattice.coordinates.axes):
             self.box = self.box.within(self.names[species], Interval(0.0, float(self.largest[axis])))
         self.parts = [_OneCount() for _ in range(lattice.n_axes)]
@@ -153,7 +156,9 @@ class SeparableBound:
     def _add_majorant(self, tree: Any, change: Affine) -> None:
         """Add an affine bound of a propensity of several counts times the rising part of an affine function."""
         bound = bounded_rate(tree, self.box, self.names)
-        rising = _affine_polynomial((max(change[0], Fraction(0)), {k: g for k, g in change[1].items() if g > 0}))
+        rising = _affine_polynomial(
+            (max(change[0], Fraction(0)), {k: g for k, g in change[1].items() if g > 0})
+        )
         if any(rising.values()):
             if bound.upper is None:
                 message = f"no affine bound is known of the rate {tree}"
@@ -164,7 +169,9 @@ class SeparableBound:
             self._collect(self.total, _times(upper, rising))
         elif change[0] < 0 and not change[1]:
             for name, slope in bound.lower.items():
-                self._collect(self.total, _times({(): slope * change[0]}, self._on_axes(self.names.index(name))))
+                self._collect(
+                    self.total, _times({(): slope * change[0]}, self._on_axes(self.names.index(name)))
+                )
 
     # -- from monomials to one count each ------------------------------------------------------------------
 
@@ -223,7 +230,10 @@ class SeparableBound:
                 if not np.isfinite(h).all():
                     message = "a rate is negative or undefined on the lattice"
                     raise NoDrift(message)
-                value, size = value + h * (float(c) + float(g) * x), size + h * (abs(float(c)) + abs(float(g)) * x)
+                value, size = (
+                    value + h * (float(c) + float(g) * x),
+                    size + h * (abs(float(c)) + abs(float(g)) * x),
+                )
         result: FloatArray = value + _MARGIN * size
         return result
 

@@ -62,7 +62,12 @@ def squared_candidates(lattice: Lattice, typical: FloatArray) -> Iterator[DriftF
 
 
 def _program(
-    lattice: Lattice, free: NDArray[np.bool_], scale: FloatArray, *, relaxed: bool = False, steep: bool = False
+    lattice: Lattice,
+    free: NDArray[np.bool_],
+    scale: FloatArray,
+    *,
+    relaxed: bool = False,
+    steep: bool = False,
 ) -> FloatArray | None:
     """Minimise the constant part of the drift, with slopes of at most ``-scale`` in every unbounded count.
 
@@ -110,6 +115,7 @@ def _program(
     cost[:n] = 1e-6
     cost[size - n :] = -1.0
     bounded = [k for k in range(n) if not free[k]]
+    limits_of: list[tuple[float | None, float | None]]
     limits_of = [(0.0, 0.0) if k in bounded else (1.0 if relaxed else 1e-9, None) for k in range(n)]
     limits_of += [(None, None)] * (size - 2 * n) + [(0.0 if relaxed else 1.0, 1.0)] * n
     answer = linprog(cost, A_ub=np.array(rows), b_ub=np.array(limits), bounds=limits_of, method="highs")
@@ -128,7 +134,7 @@ def _program(
 
 
 def _null_space(rows: list[IntArray], n: int) -> list[tuple[int, FloatArray]]:
-    """Return vectors of whole numbers that span what is orthogonal to the rows, each with the free axis that it stands for."""
+    """Return vectors of whole numbers that span what is orthogonal to the rows, each with the axis that it stands for."""
     reduced: dict[int, list[Fraction]] = {}
     for row in rows:
         rest = [Fraction(int(x)) for x in row]
@@ -185,7 +191,7 @@ def _affine_bounds(lattice: Lattice) -> tuple[list[FloatArray | None], list[Floa
 
 
 def quadratic_candidate(lattice: Lattice, mean: FloatArray, variance: FloatArray) -> DriftFunction | None:
-    """Return ``d' P d`` with ``A' P + P A = -diag(1 / variance)``, A the Jacobian of the drift at the mean; None if unstable."""
+    """Return ``d' P d`` with ``A' P + P A = -diag(1 / variance)``, A the Jacobian of the drift; None if it is unstable."""
     from scipy.linalg import solve_continuous_lyapunov
 
     free = np.flatnonzero(~np.isfinite(lattice.largest) | (variance > 4.0))

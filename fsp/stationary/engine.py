@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ def solver_for(method: str, tolerance: float, memory: float | None = None) -> Ma
         find_solver(method)  # refuses unknown names before any work
 
     def make(chain: FiniteChain) -> ChainSolver:
-        return SelectedSolver(chain, tolerance, method=method, memory=memory)
+        return cast("ChainSolver", SelectedSolver(chain, tolerance, method=method, memory=memory))
 
     return make
 
@@ -183,7 +184,9 @@ class Engine:
         if start >= 0 and classes.labels[start] in classes.closed:
             return classes.members(int(classes.labels[start]))
         names = self.lattice.coordinates.species_names
-        firsts = [space.states(k, k + 1)[0] for k in (int(classes.members(int(c))[0]) for c in classes.closed[:3])]
+        firsts = [
+            space.states(k, k + 1)[0] for k in (int(classes.members(int(c))[0]) for c in classes.closed[:3])
+        ]
         shown = "; ".join(", ".join(f"{n} = {x}" for n, x in zip(names, s, strict=True)) for s in firsts)
         message = (
             f"the network has {classes.closed.size} closed classes of states, each with a stationary law of its own, and "
@@ -274,7 +277,7 @@ class Engine:
         return law, weighted
 
     def estimated(self, law: TruncatedLaw, why: list[str]) -> EngineResult:
-        """Grow the set until an estimate of the error is within the tolerance: returns inside the set take as long as here."""
+        """Grow the set until an estimate of the error is within the tolerance, by the return times inside the set."""
 
         def weigh(found: TruncatedLaw) -> tuple[TruncatedLaw, WeightedResidual]:
             return found, estimated_residual(found)

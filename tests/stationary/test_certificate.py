@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import fsp
 from fsp import gallery
+from fsp.statespace import Coordinates, FibreSet
 from fsp.stationary.certificate import weighted_residual
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.drift_function import DriftFunction
@@ -22,7 +23,6 @@ from fsp.stationary.lattice import Lattice
 from fsp.stationary.law import TruncatedLaw, truncated_law
 from fsp.stationary.residual import find_residual
 from fsp.stationary.reward import Reward
-from fsp.statespace import Coordinates, FibreSet
 
 MAKE = solver_for("gth", 1e-12)
 
@@ -142,7 +142,9 @@ def test_disturbed_law_has_a_larger_bound() -> None:
     network = gallery.immigration_death()
     law = law_on(network, list(range(40)), 10)
     lattice = lattice_of(network)
-    bound = hitting_bound(lattice, DriftFunction.linear(np.ones(1)), 0.2, Reward.time(1), np.array([10]), MAKE)
+    bound = hitting_bound(
+        lattice, DriftFunction.linear(np.ones(1)), 0.2, Reward.time(1), np.array([10]), MAKE
+    )
     before = weighted_residual(law, bound.values).one_sided
     p = law.p.copy()
     p[12] *= 1.001
@@ -176,7 +178,9 @@ def test_bound_of_a_law_on_too_small_a_set(last: int) -> None:
     st.integers(1, 3),
     st.integers(1, 3),
 )
-def test_random_chains_of_one_count_against_linear_algebra(rates: list[float], burst: int, cluster: int) -> None:
+def test_random_chains_of_one_count_against_linear_algebra(
+    rates: list[float], burst: int, cluster: int
+) -> None:
     """Bursts of births, deaths alone and in groups: against the dense null vector of a box that is far too large."""
     a, b, c, d = rates
     network = fsp.ReactionNetwork(

@@ -74,7 +74,8 @@ def test_rates_in_time_and_events_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"tolerance": 0.0}, {"tolerance": "x"}, {"max_states": 0}, {"method": "nonsense"}, {"memory_limit": -1}]
+    "options",
+    [{"tolerance": 0.0}, {"tolerance": "x"}, {"max_states": 0}, {"method": "nonsense"}, {"memory_limit": -1}],
 )
 def test_arguments_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(fsp.ArgumentError):
@@ -86,7 +87,8 @@ def test_arguments_are_checked(options: dict[str, object]) -> None:
 def test_no_proof_is_no_certificate() -> None:
     """A rate that no polynomial of degree two bears: the answer is an estimate, and says so."""
     network = fsp.ReactionNetwork(
-        {"A": 0, "B": 0}, ["0 -> A @ 1", "A + B -> 2 A + B @ 0.01", "A -> B @ 1", "2 B -> B @ 1", "3 A -> 2 A @ 0.01"]
+        {"A": 0, "B": 0},
+        ["0 -> A @ 1", "A + B -> 2 A + B @ 0.01", "A -> B @ 1", "2 B -> B @ 1", "3 A -> 2 A @ 0.01"],
     )
     result = fsp.solve_stationary(network, tolerance=1e-4)
     if not result.certified:

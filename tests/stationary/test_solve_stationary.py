@@ -85,7 +85,11 @@ def _pairs() -> fsp.ReactionNetwork:
 
 CASES: dict[str, tuple[Callable[[], fsp.ReactionNetwork], str, Law]] = {
     "immigration-death": (gallery.immigration_death, "X", immigration_death_law()),
-    "isomerisation": (lambda: gallery.isomerisation(initial=200), "B", lambda n: mp.binomial(200, n) / mp.mpf(2) ** 200),
+    "isomerisation": (
+        lambda: gallery.isomerisation(initial=200),
+        "B",
+        lambda n: mp.binomial(200, n) / mp.mpf(2) ** 200,
+    ),
     "telegraph": (gallery.telegraph, "M", beta_poisson),
     "pairs": (_pairs, "A", pairs_and_immigration),
     "schloegl": (gallery.schloegl, "X", schloegl_law()),
@@ -104,7 +108,7 @@ def test_true_error_is_within_the_bound(case: str, tolerance: float) -> None:
     assert result.ledger.total == result.error_bound
 
 
-@pytest.mark.parametrize("tolerance", (1e-4, 1e-8, 1e-12))
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-8, 1e-12])
 def test_complex_balanced_networks(tolerance: float) -> None:
     network = fsp.ReactionNetwork(
         {"A": 0, "B": 0, "C": 0},
@@ -173,7 +177,9 @@ def compare(network: fsp.ReactionNetwork, tolerance: float, finer: float) -> fsp
     where = theirs.space.index(mine.states)
     inside = where >= 0
     difference = np.abs(mine.probabilities[inside] - theirs.probabilities[where[inside]]).sum()
-    rest = mine.probabilities[~inside].sum() + (theirs.probabilities.sum() - theirs.probabilities[where[inside]].sum())
+    rest = mine.probabilities[~inside].sum() + (
+        theirs.probabilities.sum() - theirs.probabilities[where[inside]].sum()
+    )
     assert difference + max(rest, 0.0) <= result.error_bound + other.error_bound
     assert result.error_bound <= tolerance
     return result

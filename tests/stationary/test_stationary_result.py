@@ -80,7 +80,16 @@ def test_a_run_can_start_from_it(result: fsp.StationaryResult) -> None:
 
 def test_command_prints_a_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     saved, picture = tmp_path / "law.nc", tmp_path / "law.png"
-    words = ["stationary", "gallery:toggle_switch", "--tolerance", "1e-4", "-o", str(saved), "--plot", str(picture)]
+    words = [
+        "stationary",
+        "gallery:toggle_switch",
+        "--tolerance",
+        "1e-4",
+        "-o",
+        str(saved),
+        "--plot",
+        str(picture),
+    ]
     assert main(words) == 0
     out = capsys.readouterr().out
     assert "proven within" in out
