@@ -20,7 +20,7 @@ from fsp.statespace.fibres import FibreSet
 from fsp.stationary.closed_form import closed_law, poisson_moments
 from fsp.stationary.engine import Engine, EngineResult, solver_for
 from fsp.stationary.existence import refuse_without_law
-from fsp.stationary.lattice import Lattice
+from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.moments import AxisMoments, closed_moments, moments_by_return_times
 from fsp.stationary.product_form import find_product_form
 from fsp.stationary_result import StationaryResult
@@ -162,6 +162,7 @@ class StationaryRun:
         law, w = found.law, found.weighted
         p = law.p.astype(np.float64)
         stored = float(np.abs(law.p - p.astype(np.longdouble)).sum()) * (1.0 + 1e-9)
+        stored += 4.0 * (p.size + 8) * UNIT  # the sum of the law is one up to this
         ledger = Ledger({"truncation": 0.0, "residual": 0.0, "rounding": 0.0})
         ledger.book("truncation", 2.0 * w.outside)
         ledger.book("residual", 2.0 * max(w.above, w.below - w.outside, 0.0) * (1.0 + 1e-12))

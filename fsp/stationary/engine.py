@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.errors import UnsupportedError
+from fsp.errors import PropensityError, SolverError, UnsupportedError
 from fsp.generator.growth import closure
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
@@ -232,7 +232,7 @@ class Engine:
         if whole is not None:
             try:
                 return finite_hitting_bound(self.lattice, whole, reward, law.most_likely, self.make_solver)
-            except NoDrift as reason:
+            except (NoDrift, SolverError) as reason:
                 why.append(str(reason))
                 return None
         wider = law.space if law.space.n_states <= _WIDER_STATES else None
@@ -243,11 +243,12 @@ class Engine:
                     return hitting_bound(
                         self.lattice, drift, slack * rise, reward, law.most_likely, self.make_solver, wider
                     )
-                except NoDrift as reason:
+                except (NoDrift, PropensityError, SolverError) as reason:
+                    # Where no law reaches, propensities need not make sense, and tables may grow without end.
                     failure = f"{drift.kind} drift function: {reason}"
                     if failure not in why:
                         why.append(failure)
-                    if reason.trap is not None and self.trap is None:
+                    if isinstance(reason, NoDrift) and reason.trap is not None and self.trap is None:
                         self.trap = reason.trap
                         return None
         return None

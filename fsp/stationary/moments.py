@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from fsp.errors import PropensityError, SolverError
 from fsp.interval import Interval
 from fsp.moments.closure import autonomous_species, components, moment_equations
 from fsp.moments.exponential import outward
@@ -89,7 +90,7 @@ def _bound(
             return hitting_bound(
                 lattice, drift, slack * rise, reward, bound.reference, make_solver, bound.space
             )
-        except NoDrift:
+        except (NoDrift, PropensityError, SolverError):
             continue
     return None
 

@@ -199,6 +199,40 @@ def test_toggle_of_munsky_and_khammash() -> None:
     assert compare(network, 1e-8, 1e-10).n_states < 5_000
 
 
+@pytest.mark.slow
+def test_two_stage_gene_expression() -> None:
+    """The benchmark with E M = 100, E P = 2000: the marginal of M is a Poisson law, the moments are known."""
+    network = fsp.ReactionNetwork(
+        {"M": 100, "P": 2000}, ["0 -> M @ 50", "M -> M + P @ 4", "M -> 0 @ 0.5", "P -> 0 @ 0.2"]
+    )
+    result = fsp.solve_stationary(network, tolerance=1e-3)
+    assert result.certified
+    assert result.error_bound <= 1e-3
+    assert result.n_states < 150_000
+    assert distance(result, poisson(100), "M") <= result.error_bound
+    rate = mp.mpf(1) / 5  # 0.2 in binary is off in the seventeenth digit
+    variance = 2000 * (1 + mp.mpf(8) / (1 + rate / mp.mpf("0.5")))
+    p = result.distribution
+    assert abs(p.mean_bounds("P").midpoint - 2000) < 1e-9
+    assert abs(p.variance_bounds("P").midpoint - variance) < 1e-6
+    # From the probabilities alone, without the closed equations:
+    counts = p.marginal("P")
+    assert abs(float(counts.probabilities @ counts.states[:, 0]) - 2000.0) < 1.0
+
+
+@pytest.mark.slow
+def test_repressilator() -> None:
+    """Three genes in a ring: three axes, no bound on any count, oscillations instead of a steady state."""
+    genes = [("A", "B"), ("B", "C"), ("C", "A")]
+    network = fsp.ReactionNetwork(
+        {"A": 8, "B": 0, "C": 0},
+        [f"0 -> {x} ; 25/(1 + 20*{y}^6)" for x, y in genes] + [f"{x} -> 0 @ 1" for x, _ in genes],
+    )
+    result = compare(network, 1e-4, 1e-6)
+    bounds = [result.mean_bounds(name) for name in "ABC"]
+    assert bounds[0].intersect(bounds[1]).intersect(bounds[2]).width < 0.1  # symmetric
+
+
 # -- structure -------------------------------------------------------------------------------------------------
 
 
@@ -237,6 +271,14 @@ def test_initial_state_chooses_the_total() -> None:
     result = fsp.solve_stationary(gallery.isomerisation(initial=10), initial={"A": 3, "B": 4})
     assert result.distribution.mean_bounds("A").lower <= 3.5 <= result.distribution.mean_bounds("A").upper
     assert int(result.distribution.states.sum(axis=1).max()) == 7
+
+
+def test_initial_laws_with_one_total_only() -> None:
+    network = gallery.isomerisation(initial=10)
+    mixed = {(10, 0): 0.5, (3, 7): 0.5}
+    assert fsp.solve_stationary(network, initial=mixed).certified
+    with pytest.raises(fsp.ArgumentError, match="several conserved totals"):
+        fsp.solve_stationary(network, initial={(10, 0): 0.5, (3, 4): 0.5})
 
 
 def test_no_species_moves() -> None:
