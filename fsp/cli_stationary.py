@@ -95,7 +95,9 @@ def stationary(
             _draw(result, names if species else None, picture, log=plot_log)
     except StorageError as error:  # the numbers are printed all the same
         failed = error
-    click.echo(cli_output.to_json(_as_json(result, model, names)) if as_json else _describe(result, model, names))
+    click.echo(
+        cli_output.to_json(_as_json(result, model, names)) if as_json else _describe(result, model, names)
+    )
     if failed is not None:
         raise failed
 

@@ -170,7 +170,9 @@ class StationaryResult:
         storage.write_dataset(self.to_xarray(), path)
 
     @classmethod
-    def from_record(cls, network: Any, distribution: Distribution, record: Mapping[str, Any]) -> StationaryResult:
+    def from_record(
+        cls, network: Any, distribution: Distribution, record: Mapping[str, Any]
+    ) -> StationaryResult:
         """Return the result that a file holds."""
         facts = record["stationary"]
         distribution.time = None
@@ -183,7 +185,9 @@ class StationaryResult:
 
     # -- for people ------------------------------------------------------------------------------------------
 
-    def plot(self, names: str | tuple[str, ...] | list[str] | None = None, ax: Any = None, **options: Any) -> Any:
+    def plot(
+        self, names: str | tuple[str, ...] | list[str] | None = None, ax: Any = None, **options: Any
+    ) -> Any:
         """Draw the law of one or two species; by default all if there are at most two, else the first.
 
         Returns the matplotlib Axes; options are those of `Distribution.plot`.
@@ -203,7 +207,9 @@ class StationaryResult:
         if len(self.species_names) > 10:
             lines.append(f"  ... and {len(self.species_names) - 10} more species")
         kind = "proven" if self.certified else "estimated, not proven"
-        lines.append(f"error at most {self.error_bound:.3g} in the 1-norm ({kind}); tolerance {self.tolerance:g}")
+        lines.append(
+            f"error at most {self.error_bound:.3g} in the 1-norm ({kind}); tolerance {self.tolerance:g}"
+        )
         lines += textwrap.wrap(f"{self.explanation}; {self.why}", 100)
         return "\n".join(lines)
 
@@ -212,7 +218,17 @@ class StationaryResult:
         if not isinstance(other, StationaryResult):
             return NotImplemented
         mine, theirs = (
-            (r.residual, r.outflow, r.reference, r.method, r.explanation, r.why, r.statistics, r.tolerance, r.version)
+            (
+                r.residual,
+                r.outflow,
+                r.reference,
+                r.method,
+                r.explanation,
+                r.why,
+                r.statistics,
+                r.tolerance,
+                r.version,
+            )
             for r in (self, other)
         )
         return bool(

@@ -17,10 +17,12 @@ from fsp.known_moments import StoredMoments
 from fsp.ledger import Ledger
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.fibres import FibreSet
+from fsp.stationary.closed_form import closed_law, poisson_moments
 from fsp.stationary.engine import Engine, EngineResult, solver_for
 from fsp.stationary.existence import refuse_without_law
-from fsp.stationary.lattice import Lattice
+from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.moments import AxisMoments, closed_moments, moments_by_return_times
+from fsp.stationary.product_form import find_product_form
 from fsp.stationary_result import StationaryResult
 from fsp.transient.limits import default_memory
 
@@ -56,6 +58,7 @@ class StationaryRun:
             )
             raise ArgumentError(message)
         self.tolerance = float(tolerance)
+        self.method = str(method)
         self.max_states = max_states
         self.memory = default_memory() if memory_limit is None else memory_limit
         self.lattice = Lattice(self.network, coordinates)
@@ -92,6 +95,10 @@ class StationaryRun:
     def run(self) -> StationaryResult:
         """Solve, prove, and put the result together."""
         refuse_without_law(self.lattice)
+        if self.method == "auto" and not self.constraints:
+            closed = self._closed_form()
+            if closed is not None:
+                return closed
         try:
             found = self.engine.run()
         except SolverError as error:
@@ -112,11 +119,42 @@ class StationaryRun:
                 f"the error bound stays at {result.error_bound:.2g} because bounds= cuts off states that matter; "
                 "widen the bounds or loosen the tolerance"
             )
-        what = "the set of states" if w.outside > 0.5 * w.one_sided else "rounding and the residual of the solver"
+        what = (
+            "the set of states"
+            if w.outside > 0.5 * w.one_sided
+            else "rounding and the residual of the solver"
+        )
         return (
             f"the error bound stays at {result.error_bound:.2g}, above the tolerance {self.tolerance:g}: what is left is "
             f"due to {what}; loosen the tolerance, or take another method"
         )
+
+    def _closed_form(self) -> StationaryResult | None:
+        """Return the law in closed form, if the network is complex-balanced and all its states communicate."""
+        began = clock.perf_counter()
+        form = find_product_form(self.network)
+        if form is None or not form.whole_lattice:
+            return None
+        most = 2_000_000 if self.max_states is None else self.max_states
+        law = closed_law(form, self.lattice.coordinates, self.tolerance, min(most, int(self.memory / 200)))
+        if law is None or law.missing + law.rounding > self.tolerance:
+            return None
+        ledger = Ledger({"truncation": law.missing, "residual": 0.0, "rounding": law.rounding})
+        moments = poisson_moments(form)
+        names = self.network.species_names
+        how = dict.fromkeys(names, "product of Poisson laws")
+        distribution = Distribution(
+            law.space, law.p, error_bound=ledger.total, certified=True, moments=self._stored(moments, how),
+            lower_bound=True, ledger=ledger, observables=self.network.observables,
+        )  # fmt: skip
+        best = int(np.argmax(law.p))
+        return StationaryResult(
+            self.network, distribution, ledger, residual=0.0, outflow=0.0,
+            reference=dict(zip(names, law.space.states(best, best + 1)[0].tolist(), strict=True)),
+            method="product form", explanation=f"{law.space.n_states:,} states of a law in closed form",
+            why=f"proven: {form.why}; a product of Poisson laws", tolerance=self.tolerance,
+            statistics={"states": law.space.n_states, "seconds": clock.perf_counter() - began},
+        )  # fmt: skip
 
     # -- the result ------------------------------------------------------------------------------------------
 
@@ -124,6 +162,7 @@ class StationaryRun:
         law, w = found.law, found.weighted
         p = law.p.astype(np.float64)
         stored = float(np.abs(law.p - p.astype(np.longdouble)).sum()) * (1.0 + 1e-9)
+        stored += 4.0 * (p.size + 8) * UNIT  # the sum of the law is one up to this
         ledger = Ledger({"truncation": 0.0, "residual": 0.0, "rounding": 0.0})
         ledger.book("truncation", 2.0 * w.outside)
         ledger.book("residual", 2.0 * max(w.above, w.below - w.outside, 0.0) * (1.0 + 1e-12))
@@ -181,7 +220,9 @@ class StationaryRun:
         """Return all that is proven about moments, by names."""
         assert found.bound is not None
         names, c = self.network.species_names, self.lattice.coordinates
-        returns: AxisMoments = moments_by_return_times(found.law, found.bound, found.weighted, self.make_solver)
+        returns: AxisMoments = moments_by_return_times(
+            found.law, found.bound, found.weighted, self.make_solver
+        )
         exact = closed_moments(self.lattice)
         moments: dict[tuple[int, ...], Interval] = {}
         for key, value in returns.items():
@@ -192,6 +233,10 @@ class StationaryRun:
             moments[key] = value if known is None else value.intersect(known)
             if len(key) == 1:
                 how[names[key[0]]] = "closed stationary moment equations of a linear part"
+        return self._stored(moments, how)
+
+    def _stored(self, moments: AxisMoments, how: dict[str, str]) -> StoredMoments:
+        names = self.network.species_names
         means = {names[k[0]]: v for k, v in moments.items() if len(k) == 1}
         seconds = {names[k[0]]: v for k, v in moments.items() if len(k) == 2 and k[0] == k[1]}
         crosses = {(names[k[0]], names[k[1]]): v for k, v in moments.items() if len(k) == 2 and k[0] != k[1]}
@@ -216,7 +261,9 @@ def _check(network: Any, tolerance: Any, max_states: Any, memory_limit: Any) -> 
         message = f"max_states must be a whole number >= 1, not {max_states!r}"
         raise ArgumentError(message)
     if network.depends_on_time:
-        message = "rates that depend on time leave no stationary law: set the time in the propensities to a number"
+        message = (
+            "rates that depend on time leave no stationary law: set the time in the propensities to a number"
+        )
         raise UnsupportedError(message)
     if network.events:
         message = "stationary laws of networks with events are not supported: leave the events out"

@@ -23,7 +23,7 @@ def load(path: Path) -> ModuleType:
 
 
 def test_there_are_examples() -> None:
-    assert {"toggle_switch", "telegraph", "sbml_file", "custom_network"} <= set(NAMES)
+    assert {"toggle_switch", "telegraph", "sbml_file", "custom_network", "stationary"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -20,6 +20,8 @@ LongArray = NDArray[np.longdouble]
 class DriftFunction:
     """``V(y) = slope . d + d' curvature d`` with ``d = y - centre``: non-negative, with finite sublevel sets.
 
+    A linear function, the square of one plus another one (centre 0), or a quadratic form around a centre.
+
     Attributes
     ----------
     slope : ndarray, shape (n_axes,)
@@ -28,7 +30,7 @@ class DriftFunction:
         Symmetric and positive semidefinite.
     centre : ndarray of int64, shape (n_axes,)
     kind : str
-        For people: ``"linear"``, ``"quadratic"``.
+        For people: ``"linear"``, ``"squared"``, ``"quadratic"``.
     """
 
     slope: NDArray[np.float64]
@@ -45,13 +47,17 @@ class DriftFunction:
     @classmethod
     def quadratic(cls, curvature: NDArray[np.float64], centre: IntArray) -> DriftFunction:
         """Return ``(y - centre)' curvature (y - centre)``."""
-        return cls(np.zeros(len(centre)), np.asarray(curvature, float), np.asarray(centre, np.int64), "quadratic")
+        return cls(
+            np.zeros(len(centre)), np.asarray(curvature, float), np.asarray(centre, np.int64), "quadratic"
+        )
 
     def values(self, states: IntArray) -> tuple[LongArray, LongArray]:
         """Return the values at states, and bounds on their rounding."""
         d = (states - self.centre).astype(np.longdouble)
         size = np.abs(d)
-        value = d @ self.slope.astype(np.longdouble) + np.einsum("ij,jk,ik->i", d, self.curvature.astype(np.longdouble), d)
+        value = d @ self.slope.astype(np.longdouble) + np.einsum(
+            "ij,jk,ik->i", d, self.curvature.astype(np.longdouble), d
+        )
         total = size @ np.abs(self.slope).astype(np.longdouble)
         total = total + np.einsum("ij,jk,ik->i", size, np.abs(self.curvature).astype(np.longdouble), size)
         n = len(self.slope)
@@ -65,7 +71,7 @@ class DriftFunction:
         size = np.abs(self.slope).astype(np.longdouble) @ np.abs(jump)
         steep = np.abs(self.curvature).astype(np.longdouble) @ np.abs(jump).astype(np.longdouble)
         magnitude = np.abs(d) @ (2.0 * steep) + size + steep @ np.abs(jump)
-        return d @ gradient + constant, magnitude
+        return np.asarray(d @ gradient + constant, np.longdouble), np.asarray(magnitude, np.longdouble)
 
     def exact_change(self, jump: IntArray) -> tuple[Fraction, dict[int, Fraction]]:
         """Return ``V(y + jump) - V(y)`` as an affine function of y: its constant and its coefficients."""
@@ -93,7 +99,13 @@ class DriftFunction:
 
     def describe(self, names: list[str]) -> str:
         """Return the function as a text."""
-        if self.kind == "linear":
-            return " + ".join(f"{s:.4g} {name}" for s, name in zip(self.slope, names, strict=True) if s)
-        centre = ", ".join(f"{name} - {c}" for name, c in zip(names, self.centre, strict=True))
-        return f"a quadratic form of ({centre})"
+        if self.kind == "quadratic":
+            centre = ", ".join(f"{name} - {c}" for name, c in zip(names, self.centre, strict=True))
+            return f"a quadratic form of ({centre})"
+        terms = [f"{s:.4g} {name}" for s, name in zip(self.slope, names, strict=True) if s]
+        if self.kind == "squared":
+            roots = np.sqrt(np.diag(self.curvature))
+            terms.insert(
+                0, "(" + " + ".join(f"{s:.4g} {n}" for s, n in zip(roots, names, strict=True) if s) + ")^2"
+            )
+        return " + ".join(terms)

@@ -1,8 +1,9 @@
 """Where a drift function is not lowered: a finite set, proven on the infinite lattice.
 
-With f = 1, or a power of counts, and a rate c, the states are wanted at which ``QV + c f > 0``. This function is bounded above by a constant and a sum of functions of one count each, with exact cancellation of polynomial
-terms. Each of them is tabulated up to a count beyond which its bound is proven to fall; so the states at which the sum
-is positive are enumerated, and at these the function itself is evaluated.
+With f = 1, or a power of counts, and a rate c, the states are wanted at which ``QV + c f > 0``. This function is bounded
+above by a constant and a sum of functions of one count each, with exact cancellation of polynomial terms. Each of them is
+tabulated up to a count beyond which its bound is proven to fall; so the states at which the sum is positive are
+enumerated, and at these the function itself is evaluated.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.reward import Reward
 
-__all__ = ["NoDrift", "SeparableBound", "rising_states"]
+__all__ = ["NoDrift", "SeparableBound", "enumerate_sums", "rising_states"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -35,7 +36,7 @@ _LARGEST_COUNT = 2**22
 _CHUNK = 400_000
 
 
-class NoDrift(Exception):  # noqa: N818  (an answer, not an error)
+class NoDrift(Exception):
     """A candidate was not shown to be lowered outside a finite set; the text says why. Never leaves the package.
 
     Attributes
@@ -89,7 +90,9 @@ class SeparableBound:
         self.values = {name: Fraction(value) for name, value in network.parameters.items()}
         self.largest = lattice.largest
         limits = network.conservation_laws().upper_bounds
-        self.box = Box({n: Interval(0.0, float(b)) for n, b in zip(self.names, limits, strict=True)}, self.values)
+        self.box = Box(
+            {n: Interval(0.0, float(b)) for n, b in zip(self.names, limits, strict=True)}, self.values
+        )
         for axis, species in enumerate(lattice.coordinates.axes):
             self.box = self.box.within(self.names[species], Interval(0.0, float(self.largest[axis])))
         self.parts = [_OneCount() for _ in range(lattice.n_axes)]
@@ -153,7 +156,9 @@ class SeparableBound:
     def _add_majorant(self, tree: Any, change: Affine) -> None:
         """Add an affine bound of a propensity of several counts times the rising part of an affine function."""
         bound = bounded_rate(tree, self.box, self.names)
-        rising = _affine_polynomial((max(change[0], Fraction(0)), {k: g for k, g in change[1].items() if g > 0}))
+        rising = _affine_polynomial(
+            (max(change[0], Fraction(0)), {k: g for k, g in change[1].items() if g > 0})
+        )
         if any(rising.values()):
             if bound.upper is None:
                 message = f"no affine bound is known of the rate {tree}"
@@ -164,7 +169,9 @@ class SeparableBound:
             self._collect(self.total, _times(upper, rising))
         elif change[0] < 0 and not change[1]:
             for name, slope in bound.lower.items():
-                self._collect(self.total, _times({(): slope * change[0]}, self._on_axes(self.names.index(name))))
+                self._collect(
+                    self.total, _times({(): slope * change[0]}, self._on_axes(self.names.index(name)))
+                )
 
     # -- from monomials to one count each ------------------------------------------------------------------
 
@@ -223,7 +230,10 @@ class SeparableBound:
                 if not np.isfinite(h).all():
                     message = "a rate is negative or undefined on the lattice"
                     raise NoDrift(message)
-                value, size = value + h * (float(c) + float(g) * x), size + h * (abs(float(c)) + abs(float(g)) * x)
+                value, size = (
+                    value + h * (float(c) + float(g) * x),
+                    size + h * (abs(float(c)) + abs(float(g)) * x),
+                )
         result: FloatArray = value + _MARGIN * size
         return result
 
@@ -280,7 +290,7 @@ class SeparableBound:
                     message = "the states that are not lowered reach too far out"
                     raise NoDrift(message)
             tables[axis] = self.table(axis, last)
-        return _enumerate(tables, base, most)
+        return enumerate_sums(tables, base, most)
 
     def _first_table(self, axis: int) -> tuple[int, float]:
         if math.isfinite(self.largest[axis]):
@@ -298,7 +308,7 @@ class SeparableBound:
         return last, beyond
 
 
-def _enumerate(tables: list[FloatArray], base: float, most: int) -> IntArray:
+def enumerate_sums(tables: list[FloatArray], base: float, most: int) -> IntArray:
     """Return all states whose entries in the tables add up to more than ``-base``, in lexicographic order."""
     rest = np.cumsum([float(t.max()) for t in tables][::-1])[::-1]
     states = np.zeros((1, 0), np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from fsp.moments.ranges import Box
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.lattice import Lattice
 
-__all__ = ["drift_scale", "linear_candidates", "quadratic_candidate"]
+__all__ = ["drift_scale", "linear_candidates", "quadratic_candidate", "squared_candidates"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -42,8 +43,36 @@ def linear_candidates(lattice: Lattice, typical: FloatArray) -> Iterator[DriftFu
             yield DriftFunction.linear(slope)
 
 
-def _program(lattice: Lattice, free: NDArray[np.bool_], scale: FloatArray) -> FloatArray | None:
+def squared_candidates(lattice: Lattice, typical: FloatArray) -> Iterator[DriftFunction]:
+    """Yield functions ``(s . y)^2 + t . y`` for networks whose reactions between molecules no linear function bears.
+
+    These reactions do not raise ``s . y``, though not every count may be pulled back by it; ``t . y`` pulls at all of them,
+    and where such a reaction raises it, the square falls faster.
+    """
+    free = ~np.isfinite(lattice.largest)
+    scale = np.ones(lattice.n_axes)
+    square = _program(lattice, free, scale, relaxed=True)
+    linear = _program(lattice, free, scale, steep=True)
+    if square is None or linear is None:
+        return
+    size = 1.0 + float(square @ typical)
+    for factor in (0.3, 3.0, 0.03, 30.0):
+        slope = 2.0 ** np.round(np.log2(factor * size)) * linear
+        yield DriftFunction(slope, np.outer(square, square), np.zeros(lattice.n_axes, np.int64), "squared")
+
+
+def _program(
+    lattice: Lattice,
+    free: NDArray[np.bool_],
+    scale: FloatArray,
+    *,
+    relaxed: bool = False,
+    steep: bool = False,
+) -> FloatArray | None:
     """Minimise the constant part of the drift, with slopes of at most ``-scale`` in every unbounded count.
+
+    If ``relaxed``, the slopes need only not be positive, and as many as possible are to be negative. If ``steep``, reactions
+    that are faster than linear may raise the function.
 
     Each propensity lies between affine functions; which one counts depends on the sign of the change of V, so that a bound
     of ``coefficient * change`` is a variable with two inequalities.
@@ -52,7 +81,8 @@ def _program(lattice: Lattice, free: NDArray[np.bool_], scale: FloatArray) -> Fl
 
     upper, lower = _affine_bounds(lattice)
     n, reactions = lattice.n_axes, lattice.reactions
-    size = n + len(reactions) * (n + 1)  # slopes; then for each reaction the constant and the slopes of its term
+    # Slopes; then for each reaction the constant and the slopes of its term; then the part of the pull on each count.
+    size = n + len(reactions) * (n + 1) + n
     rows: list[FloatArray] = []
     limits: list[float] = []
 
@@ -66,7 +96,7 @@ def _program(lattice: Lattice, free: NDArray[np.bool_], scale: FloatArray) -> Fl
 
     for i, r in enumerate(reactions):
         shift = lattice.shifts[r].astype(float)
-        if upper[i] is None:
+        if upper[i] is None and not steep:
             add({}, shift, 1.0, 0.0)
         for j in range(n + 1):
             column = n + i * (n + 1) + j
@@ -76,29 +106,58 @@ def _program(lattice: Lattice, free: NDArray[np.bool_], scale: FloatArray) -> Fl
             add({column: -1.0}, shift, float(lower[i][j]), 0.0)
     for k in np.flatnonzero(free):
         row = np.zeros(size)
-        row[n + 1 + k :: n + 1] = 1.0
+        row[n + 1 + k : size - n : n + 1] = 1.0
+        row[size - n + k] = float(scale[k])
         rows.append(row)
-        limits.append(-float(scale[k]))
+        limits.append(0.0)
     cost = np.zeros(size)
-    cost[n :: n + 1] = 1.0
+    cost[n : size - n : n + 1] = 0.0 if relaxed else 1.0
     cost[:n] = 1e-6
+    cost[size - n :] = -1.0
     bounded = [k for k in range(n) if not free[k]]
-    limits_of = [(0.0, 0.0) if k in bounded else (1e-9, None) for k in range(n)] + [(None, None)] * (size - n)
+    limits_of: list[tuple[float | None, float | None]]
+    limits_of = [(0.0, 0.0) if k in bounded else (1.0 if relaxed else 1e-9, None) for k in range(n)]
+    limits_of += [(None, None)] * (size - 2 * n) + [(0.0 if relaxed else 1.0, 1.0)] * n
     answer = linprog(cost, A_ub=np.array(rows), b_ub=np.array(limits), bounds=limits_of, method="highs")
     if not answer.success:
         return None
     slope = np.where(free, answer.x[:n], 0.0)
-    # Few digits, so that equal slopes cancel exactly.
-    least = slope[free].min() if free.any() else 1.0
-    rounded = np.round(slope / least, 3)
-    result: FloatArray = np.where(free, np.maximum(rounded, 1e-3), 0.0)
-    return result
+    # Few binary digits, so that slopes which cancel do so exactly.
+    steep_rows = [lattice.shifts[r] for i, r in enumerate(reactions) if upper[i] is None]
+    level = [row for row in steep_rows if abs(float(row @ slope)) < 1e-7 * float(np.abs(row) @ slope)]
+    basis = _null_space(level, n)
+    unit = slope[free].min() if free.any() else 1.0
+    rounded = np.zeros(n)
+    for axis, vector in basis:
+        rounded += np.round(slope[axis] / unit / vector[axis] * 256.0) / 256.0 * vector
+    return rounded if (rounded[free] > 0.0).all() and (rounded >= 0.0).all() else None
+
+
+def _null_space(rows: list[IntArray], n: int) -> list[tuple[int, FloatArray]]:
+    """Return vectors of whole numbers that span what is orthogonal to the rows, each with the axis that it stands for."""
+    reduced: dict[int, list[Fraction]] = {}
+    for row in rows:
+        rest = [Fraction(int(x)) for x in row]
+        for pivot, other in reduced.items():
+            rest = [x - rest[pivot] * y for x, y in zip(rest, other, strict=True)]
+        pivots = [k for k in range(n) if rest[k]]
+        if not pivots:
+            continue
+        pivot = pivots[-1]
+        rest = [x / rest[pivot] for x in rest]
+        for key, other in reduced.items():
+            reduced[key] = [x - other[pivot] * y for x, y in zip(other, rest, strict=True)]
+        reduced[pivot] = rest
+    found = []
+    for axis in (k for k in range(n) if k not in reduced):
+        vector = [Fraction(int(k == axis)) - (reduced[k][axis] if k in reduced else 0) for k in range(n)]
+        unit = math.lcm(*(x.denominator for x in vector))
+        found.append((axis, np.array([float(x * unit) for x in vector])))
+    return found
 
 
 def _affine_bounds(lattice: Lattice) -> tuple[list[FloatArray | None], list[FloatArray]]:
     """Return upper and lower affine bounds of the propensities on the axes: constant, then slopes."""
-    from fractions import Fraction
-
     network, c = lattice.network, lattice.coordinates
     names = list(c.species_names)
     limits = network.conservation_laws().upper_bounds
@@ -132,7 +191,7 @@ def _affine_bounds(lattice: Lattice) -> tuple[list[FloatArray | None], list[Floa
 
 
 def quadratic_candidate(lattice: Lattice, mean: FloatArray, variance: FloatArray) -> DriftFunction | None:
-    """Return ``d' P d`` with ``A' P + P A = -diag(1 / variance)``, A the Jacobian of the drift at the mean; None if unstable."""
+    """Return ``d' P d`` with ``A' P + P A = -diag(1 / variance)``, A the Jacobian of the drift; None if it is unstable."""
     from scipy.linalg import solve_continuous_lyapunov
 
     free = np.flatnonzero(~np.isfinite(lattice.largest) | (variance > 4.0))

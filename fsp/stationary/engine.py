@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.errors import UnsupportedError
+from fsp.errors import PropensityError, SolverError, UnsupportedError
 from fsp.generator.growth import closure
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
@@ -23,7 +24,12 @@ from fsp.stationary.chain import FiniteChain
 from fsp.stationary.classes import Classes, communicating_classes
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.drift_region import NoDrift
-from fsp.stationary.drift_search import drift_scale, linear_candidates, quadratic_candidate
+from fsp.stationary.drift_search import (
+    drift_scale,
+    linear_candidates,
+    quadratic_candidate,
+    squared_candidates,
+)
 from fsp.stationary.hitting import HittingBound, MakeSolver, finite_hitting_bound, hitting_bound
 from fsp.stationary.lattice import Lattice
 from fsp.stationary.law import TruncatedLaw, truncated_law
@@ -54,7 +60,7 @@ def solver_for(method: str, tolerance: float, memory: float | None = None) -> Ma
         find_solver(method)  # refuses unknown names before any work
 
     def make(chain: FiniteChain) -> ChainSolver:
-        return SelectedSolver(chain, tolerance, method=method, memory=memory)
+        return cast("ChainSolver", SelectedSolver(chain, tolerance, method=method, memory=memory))
 
     return make
 
@@ -178,7 +184,9 @@ class Engine:
         if start >= 0 and classes.labels[start] in classes.closed:
             return classes.members(int(classes.labels[start]))
         names = self.lattice.coordinates.species_names
-        firsts = [space.states(k, k + 1)[0] for k in (int(classes.members(int(c))[0]) for c in classes.closed[:3])]
+        firsts = [
+            space.states(k, k + 1)[0] for k in (int(classes.members(int(c))[0]) for c in classes.closed[:3])
+        ]
         shown = "; ".join(", ".join(f"{n} = {x}" for n, x in zip(names, s, strict=True)) for s in firsts)
         message = (
             f"the network has {classes.closed.size} closed classes of states, each with a stationary law of its own, and "
@@ -215,7 +223,8 @@ class Engine:
         variance = p @ (states - mean) ** 2
         found = list(linear_candidates(self.lattice, mean))
         quadratic = quadratic_candidate(self.lattice, mean, variance)
-        return found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
+        found = found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
+        return [*found, *squared_candidates(self.lattice, mean)]
 
     def find_bound(self, law: TruncatedLaw, whole: FibreSet | None, why: list[str]) -> HittingBound | None:
         """Return the first bound of the return time whose proof succeeds; the reasons of the others go to ``why``."""
@@ -223,7 +232,7 @@ class Engine:
         if whole is not None:
             try:
                 return finite_hitting_bound(self.lattice, whole, reward, law.most_likely, self.make_solver)
-            except NoDrift as reason:
+            except (NoDrift, SolverError) as reason:
                 why.append(str(reason))
                 return None
         wider = law.space if law.space.n_states <= _WIDER_STATES else None
@@ -234,11 +243,12 @@ class Engine:
                     return hitting_bound(
                         self.lattice, drift, slack * rise, reward, law.most_likely, self.make_solver, wider
                     )
-                except NoDrift as reason:
+                except (NoDrift, PropensityError, SolverError) as reason:
+                    # Where no law reaches, propensities need not make sense, and tables may grow without end.
                     failure = f"{drift.kind} drift function: {reason}"
                     if failure not in why:
                         why.append(failure)
-                    if reason.trap is not None and self.trap is None:
+                    if isinstance(reason, NoDrift) and reason.trap is not None and self.trap is None:
                         self.trap = reason.trap
                         return None
         return None
@@ -268,7 +278,7 @@ class Engine:
         return law, weighted
 
     def estimated(self, law: TruncatedLaw, why: list[str]) -> EngineResult:
-        """Grow the set until an estimate of the error is within the tolerance: returns inside the set take as long as here."""
+        """Grow the set until an estimate of the error is within the tolerance, by the return times inside the set."""
 
         def weigh(found: TruncatedLaw) -> tuple[TruncatedLaw, WeightedResidual]:
             return found, estimated_residual(found)
@@ -290,10 +300,12 @@ class Engine:
             if weighted.one_sided <= self.target or weighted.outside <= 0.02 * self.target:
                 break
             times = return_times(law) if bound is None else bound.values(law.space.reduced()).astype(float)
-            larger = grow(
-                self.lattice, law.space, law.p.astype(float) * times, 0.1 * self.target, self.constraints
-            )
-            if larger.n_states == law.space.n_states:
+            # The largest flows first: far from the tolerance small ones would only make the set wide.
+            allowance = max(0.1 * self.target, 0.01 * weighted.outside)
+            keep = needed(law, times, 0.1 * allowance)
+            tight, score = law.space.where(keep), (law.p.astype(float) * times)[keep]
+            larger = grow(self.lattice, tight, score, allowance, self.constraints)
+            if larger.n_states == tight.n_states:
                 break
             law, weighted = weigh(self.solve(larger, law.reference_state))
             result = EngineResult(law, bound, weighted, [])

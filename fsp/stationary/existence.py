@@ -63,7 +63,9 @@ def _never_lowered(lattice: Lattice) -> list[Fraction] | None:
     # Variables: weights, then how much each reaction raises the sum, at most 1.
     rows = np.hstack([-shifts, np.eye(m)])
     cost = np.concatenate([np.zeros(n), -np.ones(m)])
-    answer = linprog(cost, A_ub=rows, b_ub=np.zeros(m), bounds=[(-1e3, 1e3)] * n + [(0.0, 1.0)] * m, method="highs")
+    answer = linprog(
+        cost, A_ub=rows, b_ub=np.zeros(m), bounds=[(-1e3, 1e3)] * n + [(0.0, 1.0)] * m, method="highs"
+    )
     if not answer.success or answer.fun > -0.5:
         return None
     weights = [Fraction(float(x)).limit_denominator(1000) for x in answer.x[:n]]
@@ -143,13 +145,18 @@ def _outweighed_from(lattice: Lattice) -> int | None:
     name = lattice.coordinates.species_names[lattice.coordinates.axes[0]]
     for start in (1, 10, 100, 1000):
         beyond = box.within(name, Interval(float(start), math.inf))
-        ranges = [(int(lattice.shifts[r, 0]), value_range(network.propensities[r].expression, beyond)) for r in lattice.reactions]
-        birth = sum(max(x.lower, 0.0) for shift, x in ranges if shift > 0) * (1.0 - 1e-14)
-        death = [x for shift, x in ranges if shift < 0]
-        if birth > 0.0 and birth >= sum(x.upper for x in death) * (1.0 + 1e-14) and sum(x.lower for x in death) > 0.0:
+        ranges = [
+            (int(lattice.shifts[r, 0]), value_range(network.propensities[r].expression, beyond))
+            for r in lattice.reactions
+        ]
+        nothing = Interval(0.0, 0.0)
+        birth = sum((x for shift, x in ranges if shift > 0), nothing)
+        death = sum((x for shift, x in ranges if shift < 0), nothing)
+        if birth.lower > 0.0 and death.lower > 0.0 and birth.lower >= death.upper:
             rates = lattice.rates(np.arange(start + 1)[:, None])
-            up = sum(rates[:, r] for r in lattice.reactions if lattice.shifts[r, 0] > 0)
-            down = sum(rates[:, r] for r in lattice.reactions if lattice.shifts[r, 0] < 0)
+            rising = [r for r in lattice.reactions if lattice.shifts[r, 0] > 0]
+            falling = [r for r in lattice.reactions if lattice.shifts[r, 0] < 0]
+            up, down = rates[:, rising].sum(axis=1), rates[:, falling].sum(axis=1)
             if (up > 0).all() and (down[1:] > 0).all():
                 return start
     return None
@@ -164,7 +171,9 @@ def _shifted(a: Coefficients, shift: int) -> Coefficients:
     total: Coefficients = {}
     for power, value in a.items():
         for j in range(power + 1):
-            total[j] = total.get(j, Fraction(0)) + value * math.comb(power, j) * Fraction(shift) ** (power - j)
+            total[j] = total.get(j, Fraction(0)) + value * math.comb(power, j) * Fraction(shift) ** (
+                power - j
+            )
     return total
 
 
@@ -184,4 +193,3 @@ def _positive_from(a: Coefficients, first: int) -> bool:
     if start is None:
         return False
     return all(sum(v * Fraction(n) ** k for k, v in a.items()) > 0 for n in range(first, start))
-

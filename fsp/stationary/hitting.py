@@ -1,8 +1,9 @@
 """Proven upper bounds of the mean time to reach a reference state, from every state of the lattice.
 
 A function ``W >= 0`` with ``QW <= -1`` at all states but the reference bounds this time, and shows that it is finite; with
-``QW <= -f`` it bounds the mean of the integral of f until then (Foster 1953; Meyn and Tweedie, Adv. Appl. Prob. 25:518-548, 1993). Far out ``W = a V + b`` with a drift function V; on the
-finite set where V need not fall, W comes from linear systems, and the inequality is verified state by state afterwards.
+``QW <= -f`` it bounds the mean of the integral of f until then (Foster 1953; Meyn and Tweedie, Adv. Appl. Prob.
+25:518-548, 1993). Far out ``W = a V + b`` with a drift function V; on the finite set where V need not fall, W comes from
+linear systems, and the inequality is verified state by state afterwards.
 """
 
 from __future__ import annotations
@@ -109,7 +110,9 @@ def verified_decrease(bound: HittingBound) -> float:
     return float(np.nextafter(worst, -np.inf)) if np.isfinite(worst) else worst
 
 
-def _exits(lattice: Lattice, space: FibreSet, drift: DriftFunction) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _exits(
+    lattice: Lattice, space: FibreSet, drift: DriftFunction
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Return the rates out of each state of a set, the sums of rate times V beyond, and where jumps come back in."""
     states = space.reduced()
     rates = lattice.rates(states)
@@ -133,7 +136,9 @@ def _trapped(chain: FiniteChain, reference: int, out: FloatArray) -> NDArray[np.
     columns = np.concatenate([doors, [reference]])
     back = sp.coo_array((np.ones(rows.size), (rows, columns)), shape=(n + 1, n + 1)).tocsr()
     inner = chain.inflow.tocoo()
-    graph = back + sp.coo_array((inner.data, (inner.coords[0], inner.coords[1])), shape=(n + 1, n + 1)).tocsr()
+    graph = (
+        back + sp.coo_array((inner.data, (inner.coords[0], inner.coords[1])), shape=(n + 1, n + 1)).tocsr()
+    )
     # ``inflow`` has rows for targets: its edges lead from a target to its sources, which is the way back.
     reached = breadth_first_order(sp.csr_matrix(graph), n, return_predecessors=False)
     trapped = np.ones(n + 1, np.bool_)
@@ -193,8 +198,9 @@ def hitting_bound(
     Notes
     -----
     With ``a = 1 / decrease`` W solves ``-QW = f`` inside, ``W = m + a v + b q``, where m is the mean of the integral of f
-    until the set is left or the reference reached, v the mean of V where it is left, and q the probability of leaving first. At a state y that
-    can be entered from outside ``W(y) <= a V(y) + b`` must hold, so that the jumps back only help: ``b = max (m + a v - a V) / (1 - q)``.
+    until the set is left or the reference reached, v the mean of V where it is left, and q the probability of leaving
+    first. At a state y that can be entered from outside ``W(y) <= a V(y) + b`` must hold, so that the jumps back only
+    help: ``b = max (m + a v - a V) / (1 - q)``.
     """
     states = rising_states(lattice, drift, decrease, reward)
     if len(states) > most:
@@ -215,7 +221,9 @@ def hitting_bound(
     if not math.isfinite(glued.shift):
         message = "returns to the reference take too long for the linear systems in double precision"
         raise NoDrift(message)
-    bound = HittingBound(lattice, space, glued.inside, reference, drift, 1.0 / decrease, glued.shift, 1.0, reward)
+    bound = HittingBound(
+        lattice, space, glued.inside, reference, drift, 1.0 / decrease, glued.shift, 1.0, reward
+    )
     _check_glue(bound, glued.entry)
     # Outside -QW >= a * decrease * f, and a * decrease is 1 up to two roundings.
     return replace(bound, decrease=_positive(min(verified_decrease(bound), 1.0 - 2.0**-51)))
@@ -223,7 +231,7 @@ def hitting_bound(
 
 @dataclass(frozen=True, eq=False)
 class _Glued:
-    """Values inside, the shift b, where jumps come in from outside, and states there from which the chain is sure to leave."""
+    """Values inside, the shift b, where jumps come in from outside, and states there that the chain is sure to leave."""
 
     inside: FloatArray
     shift: float

@@ -55,13 +55,13 @@ class TruncatedLaw:
     @property
     def reference_state(self) -> IntArray:
         """The reference state, a row of coordinates."""
-        return self.space.reduced(self.reference, self.reference + 1)[0]
+        return np.asarray(self.space.reduced(self.reference, self.reference + 1)[0])
 
     @property
     def most_likely(self) -> IntArray:
         """The most probable state."""
         best = int(np.argmax(self.p))
-        return self.space.reduced(best, best + 1)[0]
+        return np.asarray(self.space.reduced(best, best + 1)[0])
 
     @property
     def others(self) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from fsp.errors import PropensityError, SolverError
 from fsp.interval import Interval
 from fsp.moments.closure import autonomous_species, components, moment_equations
 from fsp.moments.exponential import outward
@@ -71,7 +72,7 @@ def moments_by_return_times(
 
 def _raised(drift: DriftFunction, power: int) -> DriftFunction:
     """Return a drift function that falls fast enough for a power of the counts: the square of a linear one."""
-    if drift.kind == "quadratic" or power == 1:
+    if drift.kind != "linear" or power == 1:
         return drift
     slope = drift.slope
     n = len(slope)
@@ -86,8 +87,10 @@ def _bound(
     rise = drift_scale(lattice, drift, states, p) / float(p @ reward.values(states).astype(float))
     for slack in _SLACKS:
         try:
-            return hitting_bound(lattice, drift, slack * rise, reward, bound.reference, make_solver, bound.space)
-        except NoDrift:
+            return hitting_bound(
+                lattice, drift, slack * rise, reward, bound.reference, make_solver, bound.space
+            )
+        except (NoDrift, PropensityError, SolverError):
             continue
     return None
 
@@ -115,14 +118,16 @@ def closed_moments(lattice: Lattice) -> AxisMoments:
 
 
 def _pulled_back(lattice: Lattice, rates: list[Affine | None], part: list[int]) -> bool:
-    """Say whether positive weights w of the unbounded species exist for which the mean drift of their sum falls everywhere."""
+    """Say whether the mean drift of some sum of the unbounded species, with positive weights, falls in each of them."""
     limits = np.array(lattice.network.conservation_laws().upper_bounds, float)
     for axis, species in enumerate(lattice.coordinates.axes):
         limits[species] = min(limits[species], lattice.largest[axis])
     free = [i for i in part if not np.isfinite(limits[i])]
     if not free:
         return True
-    matrix = [[Fraction(0)] * len(free) for _ in free]  # column k: what a molecule of k adds to the drift of each
+    matrix = [
+        [Fraction(0)] * len(free) for _ in free
+    ]  # column k: what a molecule of k adds to the drift of each
     for row, rate in zip(lattice.network.stoichiometry, rates, strict=True):
         if rate is None:
             continue

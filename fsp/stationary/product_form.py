@@ -152,16 +152,22 @@ def _independent(rows: list[list[int]]) -> list[int]:
 
 
 def _joins_empty(graph: ComplexGraph) -> bool:
-    """Whether each species, as a complex of one molecule, is in the linkage class of the empty complex.
+    """Whether each species can be made from nothing and turned into nothing, whatever else is there.
 
-    Then each molecule can be turned into nothing and made from nothing whatever else is there, and all states
-    communicate. (The graph is weakly reversible.)
+    A single molecule that is, as a complex, in the linkage class of the empty complex, or in that of a complex of species
+    for which this is known already, can be: the graph is weakly reversible. Then all states communicate.
     """
     n = len(graph.complexes[0])
     place = {c: label for c, label in zip(graph.complexes, graph.linkage_class, strict=True)}
-    empty = place.get((0,) * n)
-    singles = [tuple(int(i == s) for i in range(n)) for s in range(n)]
-    return empty is not None and all(place.get(c) == empty for c in singles)
+    known: set[int] = set()
+    while len(known) < n:
+        reached = {label for c, label in place.items() if all(not x or i in known for i, x in enumerate(c))}
+        singles = {i: place.get(tuple(int(k == i) for k in range(n))) for i in range(n)}
+        found = {i for i, label in singles.items() if label in reached} - known
+        if not found:
+            return False
+        known |= found
+    return True
 
 
 def _long(value: mpmath.mpf) -> np.longdouble:

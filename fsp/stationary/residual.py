@@ -74,7 +74,9 @@ def find_residual(lattice: Lattice, space: FibreSet, p: LongArray) -> Residual:
             if len(lost):
                 outside.append((targets[lost], flow[lost], start + moving[lost], np.full(len(lost), r)))
     if outside:
-        lost_states, lost_flow, source, kinds = (np.concatenate(parts) for parts in zip(*outside, strict=True))
+        lost_states, lost_flow, source, kinds = (
+            np.concatenate(parts) for parts in zip(*outside, strict=True)
+        )
     else:
         lost_states, lost_flow = np.zeros((0, lattice.n_axes), np.int64), np.zeros(0, np.longdouble)
         source = kinds = np.zeros(0, np.int64)

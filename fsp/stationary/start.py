@@ -54,7 +54,7 @@ def likely_state(lattice: Lattice) -> IntArray:
             except _EnoughError:  # it oscillates
                 break
             if not answer.success or not np.isfinite(answer.y).all() or answer.t_events[0].size:
-                return lattice.start.copy()
+                return np.array(lattice.start)
             moved = np.abs(answer.y[:, -1] - y)
             y = np.clip(answer.y[:, -1], 0.0, lattice.largest)
             if (moved <= 0.02 + 0.01 * y).all():
@@ -79,6 +79,9 @@ def _nearby(lattice: Lattice, y: FloatArray) -> IntArray:
         times = int(np.rint(rest[axis] / row[axis]))
         state = state + times * row
         rest = rest - times * row
-    if lattice.outside_lattice(state[None, :])[0] or not np.isfinite(lattice.rates(state[None, :]).astype(float)).all():
-        return lattice.start.copy()
-    return state
+    if (
+        lattice.outside_lattice(state[None, :])[0]
+        or not np.isfinite(lattice.rates(state[None, :]).astype(float)).all()
+    ):
+        return np.array(lattice.start)
+    return np.asarray(state)
