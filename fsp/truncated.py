@@ -11,6 +11,7 @@ from fsp.errors import ArgumentError, StateSpaceLimitError, UnsupportedError
 from fsp.generator.growth import closure
 from fsp.generator.tables import FactorTables
 from fsp.initial import choose_coordinates, first_set, read_initial
+from fsp.solve_stationary import solve_stationary
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.fibres import FibreSet
 from fsp.stationary.chain import FiniteChain
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Truncation", "truncation_for"]
 
-#: So many states are tried before a network without conservation laws or bounds is taken to reach infinitely many.
-FEW = 100_000
+#: So many states are tried before a network without conservation laws is taken to reach infinitely many.
+FEW = 2_000
 
 
 @dataclass(frozen=True)
@@ -82,16 +83,23 @@ def truncation_for(
         message = f"tolerance must lie between 0 and 1, not {tolerance!r}"
         raise ArgumentError(message)
     law = read_initial(network, initial)
+    given = network
     network, coordinates = choose_coordinates(network, law)
     constraints = Constraints(network, bounds)
     finite = bool(np.isfinite(network.conservation_laws().upper_bounds).all())
     start, _ = first_set(coordinates, law, constraints)
     tables = FactorTables(network, coordinates)
+    described = "all states" if bounds is None else "all states within the bounds"
     if finite or bounds is not None:
         space = closure(tables, start, constraints, max_states)
     else:
-        space = _all_or_refuse(tables, start, constraints, max_states)
-    described = "all states" if bounds is None else "all states within the bounds"
+        try:
+            space = closure(tables, start, constraints, min(max_states, FEW))
+        except StateSpaceLimitError:
+            result = solve_stationary(given, tolerance=tolerance, initial=initial, max_states=max_states)
+            network, space = result.network, result.distribution.space
+            bound = "at most" if result.certified else "about"
+            described = f"states that hold all but {bound} {result.error_bound:.1e} of the stationary probability"
     chain = FiniteChain.of(network, space)
     keep = single_class(chain)
     if not keep.all():
@@ -99,14 +107,3 @@ def truncation_for(
         chain = FiniteChain.of(network, space)
     complete = not chain.outflow.any()
     return Truncation(network, space, chain, complete, f"{described} ({space.n_states:,})")
-
-
-def _all_or_refuse(
-    tables: FactorTables, start: FibreSet, constraints: Constraints, max_states: int
-) -> FibreSet:
-    """Return all states that can be reached, if it shows soon that they are few."""
-    try:
-        return closure(tables, start, constraints, min(max_states, FEW))
-    except StateSpaceLimitError as error:
-        message = "it seems that infinitely many states can be reached: give bounds= (largest counts)"
-        raise ArgumentError(message) from error

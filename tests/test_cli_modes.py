@@ -46,7 +46,7 @@ def test_a_picture_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["modes", "gallery:birth_death"], "bounds"),
+        (["modes", "gallery:schloegl", "--tolerance", "2"], "tolerance"),
         (["modes", "gallery:isomerisation", "--sets", "9"], "between 2 and 5 sets"),
         (["modes", "gallery:isomerisation", "-k", "0"], "-k"),
         (["modes", "gallery:isomerisation", "--plot", "no/such/place.png"], "no/such"),

@@ -44,6 +44,19 @@ def test_immigration_and_death_has_multiples_of_the_death_rate_and_charlier_poly
         assert modes.upper_bound(j) - exact[j] <= 1e-9
 
 
+def test_without_bounds_the_set_is_that_of_the_stationary_law() -> None:
+    modes = fsp.slow_modes(immigration_death(), k=2, tolerance=1e-10)
+    assert not modes.complete
+    assert "stationary probability" in modes.method
+    assert (np.abs(modes.rates - [0.5, 1.0]) <= modes.error_bounds).all()
+    assert modes.error_bounds.max() <= 1e-6
+    switch = fsp.slow_modes(fsp.gallery.schloegl(), k=1)
+    wide = fsp.slow_modes(fsp.gallery.schloegl(), k=1, bounds={"X": 900})
+    assert switch.n_states < 750
+    assert abs(switch.rates[0] - wide.rates[0]) <= switch.error_bounds[0]
+    assert fsp.thermodynamics(fsp.gallery.schloegl()).affinities[0].affinity == pytest.approx(2.50738, rel=1e-5)
+
+
 def test_isomerisation_has_multiples_of_both_rates_and_krawtchouk_polynomials() -> None:
     n, forward, backward = 30, 2.0, 0.5
     network = fsp.gallery.isomerisation(initial=n, forward=forward, backward=backward)
