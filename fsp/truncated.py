@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -11,11 +11,11 @@ from fsp.errors import ArgumentError, StateSpaceLimitError, UnsupportedError
 from fsp.generator.growth import closure
 from fsp.generator.tables import FactorTables
 from fsp.initial import choose_coordinates, first_set, read_initial
-from fsp.solve_stationary import solve_stationary
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.fibres import FibreSet
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.relaxation import single_class
+from fsp.stationary_run import StationaryRun
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -96,10 +96,16 @@ def truncation_for(
         try:
             space = closure(tables, start, constraints, min(max_states, FEW))
         except StateSpaceLimitError:
-            result = solve_stationary(given, tolerance=tolerance, initial=initial, max_states=max_states)
-            network, space = result.network, result.distribution.space
+            run = StationaryRun(
+                given, tolerance=tolerance, initial=initial, bounds=None, method="auto", max_states=max_states,
+                memory_limit=None, progress=None,
+            )  # fmt: skip
+            result = run.run()
+            network, space = result.network, cast("FibreSet", result.distribution.space)
             bound = "at most" if result.certified else "about"
-            described = f"states that hold all but {bound} {result.error_bound:.1e} of the stationary probability"
+            described = (
+                f"states that hold all but {bound} {result.error_bound:.1e} of the stationary probability"
+            )
     chain = FiniteChain.of(network, space)
     keep = single_class(chain)
     if not keep.all():
