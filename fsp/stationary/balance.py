@@ -63,7 +63,7 @@ def check_balance(chain: FiniteChain) -> Balance:
     >>> import numpy as np, scipy.sparse as sp
     >>> ring = np.array([[0.0, 1, 3], [3, 0, 1], [1, 3, 0]])  # three states in a ring; row: target
     >>> found = check_balance(FiniteChain(sp.csr_array(ring), np.zeros(3)))
-    >>> found.holds, found.cycle.tolist(), round(found.affinity / np.log(3), 12)
+    >>> found.holds, found.cycle.tolist(), round(float(found.affinity / np.log(3)), 12)
     (False, [0, 1, 2, 0], 3.0)
     """
     out, back = chain.outgoing.sorted_indices(), chain.inflow.sorted_indices()
