@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fsp.generator.growth import closure
 from fsp.generator.tables import FactorTables
 from fsp.initial import choose_coordinates, first_set, read_initial
 from fsp.statespace.constraints import Bounds, Constraints
+from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.relaxation import single_class
@@ -19,8 +20,9 @@ from fsp.stationary_run import StationaryRun
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
+    from fsp.stationary_result import StationaryResult
 
-__all__ = ["Truncation", "truncation_for"]
+__all__ = ["Truncation", "truncation_for", "truncation_of"]
 
 #: So many states are tried before a network without conservation laws is taken to reach infinitely many.
 FEW = 2_000
@@ -75,12 +77,18 @@ def truncation_for(
     UnsupportedError
         For networks with events or with rates that depend on time.
     """
+    if not hasattr(network, "depends_on_time"):
+        message = f"the network must be a ReactionNetwork, not {type(network).__name__}; fsp.load_model(path) reads a file"
+        raise ArgumentError(message)
     if network.depends_on_time or network.events:
         what = "events" if network.events else "rates that depend on time"
         message = f"the network has {what}: it has no generator that stays the same, and so no spectrum"
         raise UnsupportedError(message)
-    if not 0.0 < tolerance < 1.0:
+    if not (isinstance(tolerance, int | float | np.number) and 0.0 < tolerance < 1.0):
         message = f"tolerance must lie between 0 and 1, not {tolerance!r}"
+        raise ArgumentError(message)
+    if not isinstance(max_states, int | np.integer) or isinstance(max_states, bool) or max_states < 1:
+        message = f"max_states must be a whole number of at least 1, not {max_states!r}"
         raise ArgumentError(message)
     law = read_initial(network, initial)
     given = network
@@ -100,12 +108,32 @@ def truncation_for(
                 given, tolerance=tolerance, initial=initial, bounds=None, method="auto", max_states=max_states,
                 memory_limit=None, progress=None,
             )  # fmt: skip
-            result = run.run()
-            network, space = result.network, cast("FibreSet", result.distribution.space)
-            bound = "at most" if result.certified else "about"
-            described = (
-                f"states that hold all but {bound} {result.error_bound:.1e} of the stationary probability"
-            )
+            return truncation_of(run.run())
+    return _on(network, space, described)
+
+
+def truncation_of(result: StationaryResult) -> Truncation:
+    """Return the states of a stationary distribution.
+
+    Raises
+    ------
+    ArgumentError
+        If the result was read from a file that holds no network.
+    """
+    network, law = result.network, result.distribution
+    if network is None:
+        message = "the stationary distribution was saved without its network: solve it anew"
+        raise ArgumentError(message)
+    space = law.space
+    if not isinstance(space, FibreSet):  # read from a file
+        space = FibreSet.from_states(Coordinates.of(network), law.states)
+    bound = "at most" if result.certified else "about"
+    described = f"states that hold all but {bound} {result.error_bound:.1e} of the stationary probability"
+    return _on(network, space, described)
+
+
+def _on(network: ReactionNetwork, space: FibreSet, described: str) -> Truncation:
+    """Return a set without states that lead to classes that only the truncation has closed."""
     chain = FiniteChain.of(network, space)
     keep = single_class(chain)
     if not keep.all():

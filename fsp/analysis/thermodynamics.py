@@ -23,10 +23,10 @@ from fsp.stationary.balance import Balance, check_balance
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.classes import communicating_classes
 from fsp.stationary.relaxation import stationary_law
-from fsp.truncated import Truncation, truncation_for
+from fsp.stationary_result import StationaryResult
+from fsp.truncated import Truncation, truncation_for, truncation_of
 
 if TYPE_CHECKING:
-    from fsp.model.network import ReactionNetwork
     from fsp.results import TransientResult
 
 __all__ = ["AffinityCycle", "DetailedBalance", "Thermodynamics", "thermodynamics"]
@@ -329,8 +329,8 @@ def thermodynamics(
 
     Parameters
     ----------
-    source : ReactionNetwork or SlowModes
-        What to examine; from `slow_modes` the states and the stationary law are taken.
+    source : ReactionNetwork, StationaryResult or SlowModes
+        What to examine; from a result of `solve_stationary` or `slow_modes` its states are taken.
     pairs : sequence of (str, str), optional
         Names of reactions and of their reverses. The others are paired by their equations, and those with the same
         equation are taken together.
@@ -364,10 +364,12 @@ def thermodynamics(
     if isinstance(source, SlowModes):
         described = Truncation(source.network, source.space, source.chain, source.complete, source.method)
         return Thermodynamics(described, source.law, find_pairs(source.network, pairs))
-    network: ReactionNetwork = source
-    found = find_pairs(network, pairs)
-    truncation = truncation_for(network, tolerance, bounds=bounds, initial=initial, max_states=max_states)
-    return Thermodynamics(truncation, _law(truncation), found)
+    if isinstance(source, StationaryResult):
+        truncation = truncation_of(source)
+    else:
+        options: dict[str, Any] = {"bounds": bounds, "initial": initial, "max_states": max_states}
+        truncation = truncation_for(source, tolerance, **options)
+    return Thermodynamics(truncation, _law(truncation), find_pairs(truncation.network, pairs))
 
 
 def _law(truncation: Truncation) -> FloatArray:

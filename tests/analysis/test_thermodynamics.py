@@ -144,11 +144,17 @@ def test_entropy_production_is_affinity_times_current(rates: list[float], n: int
     assert found.entropy_production >= -1e-12
 
 
-def test_modes_can_be_examined_too() -> None:
+def test_modes_and_stationary_laws_can_be_examined_too() -> None:
     network = fsp.gallery.schloegl()
     modes = fsp.slow_modes(network, k=1, bounds={"X": 700})
     again = fsp.thermodynamics(network, bounds={"X": 700})
     assert fsp.thermodynamics(modes).entropy_production == pytest.approx(again.entropy_production, rel=1e-9)
+    stationary = fsp.solve_stationary(network, tolerance=1e-10)
+    found = fsp.thermodynamics(stationary)
+    assert found.law.size == stationary.n_states
+    assert found.entropy_production == pytest.approx(again.entropy_production, rel=1e-6)
+    with pytest.raises(fsp.ArgumentError, match="must be a ReactionNetwork"):
+        fsp.thermodynamics("schloegl")
 
 
 # -- pairs and cycles --------------------------------------------------------------------------------------
