@@ -54,7 +54,9 @@ def test_without_bounds_the_set_is_that_of_the_stationary_law() -> None:
     wide = fsp.slow_modes(fsp.gallery.schloegl(), k=1, bounds={"X": 900})
     assert switch.n_states < 750
     assert abs(switch.rates[0] - wide.rates[0]) <= switch.error_bounds[0]
-    assert fsp.thermodynamics(fsp.gallery.schloegl()).affinities[0].affinity == pytest.approx(2.50738, rel=1e-5)
+    assert fsp.thermodynamics(fsp.gallery.schloegl()).affinities[0].affinity == pytest.approx(
+        2.50738, rel=1e-5
+    )
 
 
 def test_isomerisation_has_multiples_of_both_rates_and_krawtchouk_polynomials() -> None:
