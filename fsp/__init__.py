@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fsp.analysis.first_passage import first_passage
     from fsp.analysis.passage_result import FirstPassageResult
     from fsp.analysis.rewards import expected_reward
+    from fsp.analysis.thermodynamics import Thermodynamics, thermodynamics
     from fsp.distribution import Distribution
     from fsp.ensemble import Ensemble, load_ensemble
     from fsp.export import ExportedChain, export_chain
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from fsp.model.events import Event
     from fsp.model.loader import load_model
     from fsp.model.network import ReactionNetwork
+    from fsp.modes import SlowModes, slow_modes
     from fsp.results import TransientResult
     from fsp.simulate import simulate
     from fsp.solve import solve_transient
@@ -68,10 +70,12 @@ __all__ = [
     "PropensityError",
     "Reaction",
     "ReactionNetwork",
+    "SlowModes",
     "SolverError",
     "StateSpaceLimitError",
     "StationaryResult",
     "StorageError",
+    "Thermodynamics",
     "ToleranceError",
     "TransientResult",
     "UnsupportedError",
@@ -84,8 +88,10 @@ __all__ = [
     "load_model",
     "load_result",
     "simulate",
+    "slow_modes",
     "solve_stationary",
     "solve_transient",
+    "thermodynamics",
 ]
 
 #: Where the names live that are imported when they are first used, so that ``import fsp`` is quick.
@@ -99,7 +105,9 @@ _LAZY = {
     "Ledger": "fsp.ledger",
     "Reaction": "fsp.model.equations",
     "ReactionNetwork": "fsp.model.network",
+    "SlowModes": "fsp.modes",
     "StationaryResult": "fsp.stationary_result",
+    "Thermodynamics": "fsp.analysis.thermodynamics",
     "TransientResult": "fsp.results",
     "expected_reward": "fsp.analysis.rewards",
     "export_chain": "fsp.export",
@@ -108,8 +116,10 @@ _LAZY = {
     "load_model": "fsp.model.loader",
     "load_result": "fsp.load",
     "simulate": "fsp.simulate",
+    "slow_modes": "fsp.modes",
     "solve_stationary": "fsp.solve_stationary",
     "solve_transient": "fsp.solve",
+    "thermodynamics": "fsp.analysis.thermodynamics",
 }
 
 
