@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+from fsp.stationary import elimination
 
 if TYPE_CHECKING:
     from fsp.statespace.fibres import FibreSet
@@ -20,23 +21,37 @@ IntArray = NDArray[np.int64]
 
 
 class Band(NamedTuple):
-    """An order of the states, and how far the rates then reach below and above the diagonal."""
+    """An order of the states, and how far rates then reach; see `fsp.stationary.elimination`."""
 
     order: IntArray
-    lower: int
-    upper: int
+    position: IntArray  #: where each state stands in the order
+    below: IntArray
+    right: IntArray
+    first: IntArray
+
+    @classmethod
+    def of(cls, rates: sp.csr_array, order: IntArray) -> Band:
+        """Return the band of a matrix of rates (by source) in an order; O(rates) time."""
+        position = np.empty_like(order)
+        position[order] = np.arange(order.size)
+        below, right, first = (np.empty(order.size, np.int64) for _ in range(3))
+        elimination.envelope_of(rates.indptr, rates.indices, position, below, right, first)
+        return cls(order, position, below, right, first)
+
+    @property
+    def lower(self) -> int:
+        """How far rates reach below the diagonal."""
+        return int((self.below - np.arange(self.order.size)).max(initial=1)) - 1
+
+    @property
+    def upper(self) -> int:
+        """How far rates reach to the right of the diagonal."""
+        return int((self.right - np.arange(self.order.size)).max(initial=1)) - 1
 
     @property
     def is_dense(self) -> bool:
         """Whether the matrix takes no more memory as a square."""
         return self.lower + self.upper + 1 >= self.order.size
-
-    @property
-    def position(self) -> IntArray:
-        """Where each state stands in the order."""
-        position = np.empty_like(self.order)
-        position[self.order] = np.arange(self.order.size)
-        return position
 
     @property
     def entries(self) -> int:
@@ -47,19 +62,8 @@ class Band(NamedTuple):
     @property
     def operations(self) -> float:
         """Multiplications and additions of the elimination."""
-        n = self.order.size
-        return (2.0 / 3.0 if self.is_dense else 2.0) * n * self.lower * self.upper + 30.0 * n
-
-
-@njit(cache=True, nogil=True)
-def _reach(indptr, indices, position):  # type: ignore[no-untyped-def]
-    lower, upper = 0, 0
-    for i in range(indptr.size - 1):
-        for k in range(indptr[i], indptr[i + 1]):
-            distance = position[indices[k]] - position[i]
-            upper = max(upper, distance)
-            lower = max(lower, -distance)
-    return lower, upper
+        k = np.arange(self.order.size, dtype=np.float64)
+        return float(2.0 * (self.below - k) @ (self.right - k)) + 30.0 * k.size
 
 
 def narrow_band(rates: sp.csr_array, candidates: Iterable[IntArray] = ()) -> Band:
@@ -71,11 +75,7 @@ def narrow_band(rates: sp.csr_array, candidates: Iterable[IntArray] = ()) -> Ban
     orders = [np.arange(n), *candidates]
     if n > 2:
         orders.append(reverse_cuthill_mckee(rates, symmetric_mode=False).astype(np.int64))
-    bands = []
-    for order in orders:
-        band = Band(order, 0, 0)
-        lower, upper = _reach(rates.indptr, rates.indices, band.position)
-        bands.append(Band(order, int(lower), int(upper)))
+    bands = [Band.of(rates, order) for order in orders]
     return min(bands, key=lambda band: band.operations)
 
 

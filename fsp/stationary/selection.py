@@ -67,7 +67,7 @@ def estimates(chain: FiniteChain) -> dict[str, Estimate]:
     ``b^3`` for each of the ``n / b^2`` pieces that are as long as they are wide.
     """
     n, band = chain.n_states, chain.band
-    width = max(band.lower, band.upper, 1)
+    width = max(np.sqrt(band.operations / (2.0 * n)), 1.0)
     pieces = max(1.0, n / width**2)
     fill = 6.0 * width**2 * pieces ** (0.5 if pieces > 1 else 0.0) + 3.0 * n * np.log2(min(n, width**2) + 1.0)
     found = (
