@@ -74,7 +74,7 @@ def narrow_band(rates: sp.csr_array, candidates: Iterable[IntArray] = ()) -> Ban
     n = rates.shape[0]
     orders = [np.arange(n), *candidates]
     if n > 2:
-        orders.append(reverse_cuthill_mckee(rates, symmetric_mode=False).astype(np.int64))
+        orders.append(reverse_cuthill_mckee(rates, symmetric_mode=True).astype(np.int64))
     bands = [Band.of(rates, order) for order in orders]
     return min(bands, key=lambda band: band.operations)
 

@@ -109,26 +109,22 @@ def _one_by_one(panel, inside, inverse, count, rows, left):  # type: ignore[no-u
                     panel[i * PANEL + j] += rate * inside[k * PANEL + j]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"contract"})
 def _gather(w, count, right, g):  # type: ignore[no-untyped-def]
     """Fill ``g`` such that the rates of a row to the panel times ``g`` are its ``l``; return whether that is safe."""
     safe = True
-    for k in range(PANEL):
-        for j in range(PANEL):
-            g[k * PANEL + j] = 0.0
-    for k in range(count):
-        # column k: 1/s_k on the diagonal, and what comes by way of the states before it
-        for r in range(k):
-            total = 0.0
-            for m in range(r, k):
-                total += g[r * PANEL + m] * right[m * PANEL + k]
-            value = total * w[k]
-            g[r * PANEL + k] = value
-            if value > LARGEST or (value < SMALLEST and total > 0.0):
+    g[:] = 0.0
+    for r in range(count):
+        g[r * PANEL + r] = 1.0
+    for m in range(count):
+        for r in range(m + 1):
+            # What comes to state m from r, by way of the states between them; right has zeros up to its diagonal.
+            value = g[r * PANEL + m] * w[m]
+            if value > LARGEST or (value < SMALLEST and g[r * PANEL + m] > 0.0):
                 safe = False
-        g[k * PANEL + k] = w[k]
-        if w[k] > LARGEST:
-            safe = False
+            g[r * PANEL + m] = value
+            for k in range(PANEL):
+                write(g, r * PANEL + k, read(g, r * PANEL + k) + value * read(right, m * PANEL + k))
     return safe
 
 
@@ -171,7 +167,8 @@ def eliminate(a, base, ld, n, below, right, first, out, pivots, count):  # type:
         if rows <= 0:
             continue
         # The rows of the panel, right of it and in it; zero beyond the band and beyond the last pivot.
-        ahead[: PANEL * width] = 0.0
+        for j in range(PANEL * width):
+            write(ahead, j, 0.0)
         inside[:] = 0.0
         gone[:] = 0.0
         for k in range(k0, k1):
@@ -180,18 +177,25 @@ def eliminate(a, base, ld, n, below, right, first, out, pivots, count):  # type:
             _copy(a, base + k * ld + k1, ahead, (k - k0) * width, last - k1)
             _copy(a, base + k * ld + k + 1, inside, (k - k0) * (PANEL + 1) + 1, min(last, k1) - k - 1)
         safe = _gather(inverse, k1 - k0, inside, g)
-        panel[: (rows + ROWS) * PANEL] = 0.0
-        left[: (rows + ROWS) * PANEL] = 0.0
+        for j in range((rows + ROWS) * PANEL):
+            write(panel, j, 0.0)
+            write(left, j, 0.0)
         for i in range(rows):
             start = max(k0, first[k1 + i])
-            _copy(a, base + (k1 + i) * ld + start, panel, i * PANEL + start - k0, k1 - start)
+            if k1 - start == PANEL:
+                _copy(a, base + (k1 + i) * ld + k0, panel, i * PANEL, PANEL)
+            else:
+                _copy(a, base + (k1 + i) * ld + start, panel, i * PANEL + start - k0, k1 - start)
         if safe:
             add_product(left, 0, PANEL, rows, PANEL, panel, g, PANEL)
         else:
             _one_by_one(panel, inside, inverse, k1 - k0, rows, left)
         for i in range(rows):
             start = max(k0, first[k1 + i])
-            _copy(left, i * PANEL + start - k0, a, base + (k1 + i) * ld + start, k1 - start)
+            if k1 - start == PANEL:
+                _copy(left, i * PANEL, a, base + (k1 + i) * ld + k0, PANEL)
+            else:
+                _copy(left, i * PANEL + start - k0, a, base + (k1 + i) * ld + start, k1 - start)
             out[k1 + i] += _dot(left, i * PANEL, gone, 0, PANEL)
         add_product(a, base + k1 * ld + k1, ld, rows, width, left, ahead, width)
     return count

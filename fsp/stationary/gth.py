@@ -50,9 +50,16 @@ class GTH:
     (True, 1.0)
     """
 
-    def __init__(self, chain: FiniteChain, tolerance: float = 1e-12, band: Band | None = None) -> None:
+    def __init__(
+        self,
+        chain: FiniteChain,
+        tolerance: float = 1e-12,
+        band: Band | None = None,
+        until: int | None = None,
+    ) -> None:
         self.chain = chain
         self.band = chain.band if band is None else band
+        self._until = until  # as if the chain were chain.until(...), without a copy
         shape = "a square" if self.band.is_dense else f"a band of {self.band.lower} + 1 + {self.band.upper}"
         self.info = f"GTH elimination of {chain.n_states:,} states in {shape}"
 
@@ -70,6 +77,10 @@ class GTH:
         a = np.zeros((n + elimination.ROWS) * (ld + 1) + base)
         _fill(rates.indptr, rates.indices, rates.data, band.position, base, ld, a)
         out = np.array(self.chain.outflow[band.order], np.float64)
+        if self._until is not None:
+            row = int(band.position[self._until])
+            a[base + row * ld + band.first[row] : base + row * ld + band.right[row]] = 0.0
+            out[row] = 1.0
         pivots = np.empty(n)
         done = elimination.eliminate(a, base, ld, n, band.below, band.right, band.first, out, pivots, n)
         if done < n:
@@ -90,7 +101,7 @@ class GTH:
 
     def stationary(self, reference: int) -> FloatArray:
         """Return the stationary law with all outflow led to the reference state, exact to rounding in every entry."""
-        return law_of_cycles(self.chain, reference, lambda chain: GTH(chain, band=self.band).occupation)
+        return law_of_cycles(self.chain, reference, GTH(self.chain, band=self.band, until=reference).occupation)
 
     def _solve(self, kernel: Callable[..., None], vector: FloatArray) -> FloatArray:
         a, pivots = self._factors

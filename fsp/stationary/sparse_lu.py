@@ -47,4 +47,4 @@ class SparseLU:
 
     def stationary(self, reference: int) -> FloatArray:
         """Return the stationary law with all outflow led to the reference state: one cycle from there and back."""
-        return law_of_cycles(self.chain, reference, lambda chain: SparseLU(chain).occupation)
+        return law_of_cycles(self.chain, reference, SparseLU(self.chain.until(reference)).occupation)
