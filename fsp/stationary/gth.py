@@ -101,7 +101,9 @@ class GTH:
 
     def stationary(self, reference: int) -> FloatArray:
         """Return the stationary law with all outflow led to the reference state, exact to rounding in every entry."""
-        return law_of_cycles(self.chain, reference, GTH(self.chain, band=self.band, until=reference).occupation)
+        return law_of_cycles(
+            self.chain, reference, GTH(self.chain, band=self.band, until=reference).occupation
+        )
 
     def _solve(self, kernel: Callable[..., None], vector: FloatArray) -> FloatArray:
         a, pivots = self._factors

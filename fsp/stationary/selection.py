@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.errors import FSPError, SolverError
+from fsp.stationary.balance import log_symmetriser
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.checked import defect_of_expectation, defect_of_law, defect_of_occupation
 from fsp.stationary.protocol import SOLVERS, ChainSolver, find_solver
@@ -25,6 +26,9 @@ MEMORY_SHARE = 0.5
 
 #: How many times as long a solver may take that is accurate in every entry.
 PATIENCE = 4.0
+
+#: Smaller chains are not tested for detailed balance: elimination takes no time.
+SMALL = 20_000
 
 #: What passes the checks: ten times the tolerance, but not less than rounding allows.
 LOOSEST, TIGHTEST = 1e-2, 1e-11
@@ -70,12 +74,14 @@ def estimates(chain: FiniteChain) -> dict[str, Estimate]:
     width = max(np.sqrt(band.operations / (2.0 * n)), 1.0)
     pieces = max(1.0, n / width**2)
     fill = 6.0 * width**2 * pieces ** (0.5 if pieces > 1 else 0.0) + 3.0 * n * np.log2(min(n, width**2) + 1.0)
-    found = (
+    found = [
         Estimate("gth", band.operations / 3e10 + 3e-8 * n, 8.0 * band.entries + 80.0 * n),
         Estimate("multilevel", 1.2e-5 * n, 150.0 * n + 40.0 * chain.inflow.nnz),
         Estimate("lu", 30.0 * width**3 * pieces / 1.5e9 + 1e-6 * n, 24.0 * fill),
-    )
-    return {e.name: e for e in found if e.name in SOLVERS}
+    ]
+    if n >= SMALL and SOLVERS["cholmod"].available and log_symmetriser(chain) is not None:
+        found.append(Estimate("cholmod", 10.0 * width**3 * pieces / 5e9 + 1e-6 * n, 12.0 * fill))
+    return {e.name: e for e in found}
 
 
 def choose(chain: FiniteChain, purpose: Purpose = "stationary", memory: float | None = None) -> Choice:
