@@ -115,6 +115,23 @@ def test_all_solvers_agree_on_a_lattice(lattice, name):
     assert law.min() >= 0.0
 
 
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long doubles are no longer than doubles")
+@pytest.mark.parametrize("depth", [1e4, 1e9])
+def test_lu_keeps_its_digits_at_exit_times_up_to_1e12(depth):
+    rates, outflow = barrier(depth)
+    chain = chain_of(rates, outflow)
+    ones = np.ones(chain.n_states)
+    exact = GTH(chain)
+    assert exact.expectation(ones).max() > 1e3 * depth
+    solver = find_solver("lu").load()(chain)
+    np.testing.assert_allclose(solver.expectation(ones), exact.expectation(ones), rtol=1e-13)
+    longest = exact.expectation(ones).max()
+    rounding = max(1e-13, 1e-19 * longest * 10)  # of a residual in long doubles, relative to the source
+    np.testing.assert_allclose(solver.occupation(ones), exact.occupation(ones), rtol=rounding)
+    plain = np.linalg.solve(-chain.generator().toarray().T, ones)  # control: the same without refinement
+    assert np.abs(plain / exact.expectation(ones) - 1.0).max() > 1e-12
+
+
 @pytest.mark.parametrize("name", ["gmres", "bicgstab"])
 def test_a_krylov_method_that_does_not_converge_says_so(name):
     rates, outflow = barrier(1e22)
