@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from fsp.stationary import elimination
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Band", "axis_orders", "narrow_band"]
 
 IntArray = NDArray[np.int64]
+
+#: Passes over the states, each from the last state of the one before; the first only finds an end.
+SWEEPS = 3
 
 
 class Band(NamedTuple):
@@ -66,17 +70,55 @@ class Band(NamedTuple):
         return float(2.0 * (self.below - k) @ (self.right - k)) + 30.0 * k.size
 
 
-def narrow_band(rates: sp.csr_array, candidates: Iterable[IntArray] = ()) -> Band:
-    """Return the order with the least work: that of the states, of Cuthill and McKee, reversed, or of the candidates.
+@njit(cache=True, nogil=True)
+def _breadth_first(indptr, indices, start, order):  # type: ignore[no-untyped-def]
+    """Fill ``order`` with the states by their distance from ``start``; what is not reached follows in the same way."""
+    n = order.size
+    seen = np.zeros(n, np.uint8)
+    seen[start] = 1
+    order[0] = start
+    tail = 1
+    fresh = 0
+    for head in range(n):
+        if head == tail:
+            while seen[fresh]:
+                fresh += 1
+            seen[fresh] = 1
+            order[tail] = fresh
+            tail += 1
+        i = order[head]
+        for k in range(indptr[i], indptr[i + 1]):
+            j = indices[k]
+            if not seen[j]:
+                seen[j] = 1
+                order[tail] = j
+                tail += 1
 
-    On a lattice of two species one of them has a band of about the shorter side. O(rates) time for each.
+
+def narrow_band(rates: sp.csr_array, candidates: Iterable[IntArray] = ()) -> Band:
+    """Return the order with the least work: that of the states, of their distance from a far end, or of the candidates.
+
+    Distances are those of Cuthill and McKee, from a state that is the last one seen from another end. On a lattice of two
+    species one of the orders has a band of about the shorter side, along the set, however it is bent. O(rates) time.
     """
     n = rates.shape[0]
-    orders = [np.arange(n), *candidates]
-    if n > 2:
-        orders.append(reverse_cuthill_mckee(rates, symmetric_mode=True).astype(np.int64))
-    bands = [Band.of(rates, order) for order in orders]
-    return min(bands, key=lambda band: band.operations)
+    best = Band.of(rates, np.arange(n))
+    for order in chain(candidates, _distance_orders(rates)):
+        band = Band.of(rates, order)
+        if band.operations < best.operations:
+            best = band
+    return best
+
+
+def _distance_orders(rates: sp.csr_array) -> Iterator[IntArray]:
+    n = rates.shape[0]
+    start = 0
+    for sweep in range(SWEEPS if n > 2 else 0):
+        order = np.empty(n, np.int64)
+        _breadth_first(rates.indptr, rates.indices, start, order)
+        start = int(order[-1])
+        if sweep > 0:
+            yield order
 
 
 def axis_orders(space: FibreSet) -> Iterator[IntArray]:

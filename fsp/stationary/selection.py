@@ -27,6 +27,9 @@ MEMORY_SHARE = 0.5
 #: How many times as long a solver may take that is accurate in every entry.
 PATIENCE = 4.0
 
+#: From so many states on, nothing is factorised on lattices of three and more dimensions.
+MANY = 1_000_000
+
 #: Smaller chains are not tested for detailed balance: elimination takes no time.
 SMALL = 20_000
 
@@ -70,13 +73,17 @@ def estimates(chain: FiniteChain) -> dict[str, Estimate]:
     A band as wide as ``b`` is the size of a separator, so nested dissection of a lattice of any dimension costs about
     ``b^3`` for each of the ``n / b^2`` pieces that are as long as they are wide.
     """
-    n, band = chain.n_states, chain.band
+    n = chain.n_states
+    multilevel = Estimate("multilevel", 1.2e-5 * n, 150.0 * n + 40.0 * chain.inflow.nnz)
+    if n > MANY and chain.space is not None and chain.space.coordinates.n_axes > 2:
+        return {"multilevel": multilevel}  # every separator is too large, and even the orders take gigabytes
+    band = chain.band
     width = max(np.sqrt(band.operations / (2.0 * n)), 1.0)
     pieces = max(1.0, n / width**2)
     fill = 6.0 * width**2 * pieces ** (0.5 if pieces > 1 else 0.0) + 3.0 * n * np.log2(min(n, width**2) + 1.0)
     found = [
         Estimate("gth", band.operations / 3e10 + 3e-8 * n, 8.0 * band.entries + 80.0 * n),
-        Estimate("multilevel", 1.2e-5 * n, 150.0 * n + 40.0 * chain.inflow.nnz),
+        multilevel,
         Estimate("lu", 30.0 * width**3 * pieces / 1.5e9 + 1e-6 * n, 24.0 * fill),
     ]
     if n >= SMALL and SOLVERS["cholmod"].available and log_symmetriser(chain) is not None:
@@ -125,6 +132,8 @@ def choose(chain: FiniteChain, purpose: Purpose = "stationary", memory: float | 
     )
     if SOLVERS[best.name].accurate:
         reason += ", accurate in every entry"
+    elif "gth" not in costs:
+        reason += "; a factorisation of so many states in more than two dimensions does not fit into memory"
     elif "gth" not in {e.name for e in fitting}:
         reason += "; elimination without subtractions does not fit into memory"
     else:

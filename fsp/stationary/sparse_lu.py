@@ -94,4 +94,5 @@ class SparseLU:
             if size <= 1e-16 * float(np.abs(x).max(initial=0.0)):
                 break
             before = size
-        return x.astype(np.float64)
+        solution: FloatArray = x.astype(np.float64)
+        return solution

@@ -22,7 +22,7 @@ __all__ = ["gene_expression", "section"]
 FloatArray = NDArray[np.float64]
 
 #: A peer that took longer than this once is not repeated.
-ONCE = 5.0
+ONCE = 2.0
 
 #: Power iteration stops after so many seconds, or at the residual of the others.
 POWER_SECONDS = 10.0
@@ -193,7 +193,7 @@ def _measure(case: Case, options: Options) -> list[tuple[str, ...]]:
     samples: dict[str, list[float]] = {}
     laws: dict[str, FloatArray | None] = {}
     notes: dict[str, str] = {}
-    for round_ in range(options.repeats(9)):  # in turn, so that a change of the machine's mood meets all
+    for round_ in range(options.repeats(7)):  # in turn, so that a change of the machine's mood meets all
         for name, call in calls.items():
             if call is None:
                 notes[name] = "not installed"
