@@ -67,14 +67,15 @@ def available_memory() -> float:
         return float("inf")
 
 
-def estimates(chain: FiniteChain) -> dict[str, Estimate]:
+def estimates(chain: FiniteChain, purpose: Purpose = "stationary") -> dict[str, Estimate]:
     """Return rough costs of the solvers on a present-day core.
 
     A band as wide as ``b`` is the size of a separator, so nested dissection of a lattice of any dimension costs about
     ``b^3`` for each of the ``n / b^2`` pieces that are as long as they are wide.
     """
     n = chain.n_states
-    multilevel = Estimate("multilevel", 1.2e-5 * n, 150.0 * n + 40.0 * chain.inflow.nnz)
+    cycles = 1.5 if purpose == "expectation" else 1.0  # weights first, then the expectations
+    multilevel = Estimate("multilevel", 1.2e-5 * cycles * n, 150.0 * n + 40.0 * chain.inflow.nnz)
     if n > MANY and chain.space is not None and chain.space.coordinates.n_axes > 2:
         return {"multilevel": multilevel}  # every separator is too large, and even the orders take gigabytes
     band = chain.band
@@ -116,7 +117,7 @@ def choose(chain: FiniteChain, purpose: Purpose = "stationary", memory: float | 
     'gth'
     """
     limit = MEMORY_SHARE * available_memory() if memory is None else memory
-    costs = estimates(chain)
+    costs = estimates(chain, purpose)
     fitting = [e for e in costs.values() if e.memory <= limit]
     if not fitting:
         smallest = min(costs.values(), key=lambda e: e.memory)

@@ -25,7 +25,7 @@ FloatArray = NDArray[np.float64]
 ONCE = 2.0
 
 #: Power iteration stops after so many seconds, or at the residual of the others.
-POWER_SECONDS = 10.0
+POWER_SECONDS = 5.0
 
 #: Relative residuals up to this count as equal: all are rounding.
 EQUAL = 1e-12
@@ -181,7 +181,7 @@ def _in_child(solve: Callable[[], FloatArray], limit: float) -> tuple[float, Flo
 
 
 def _measure(case: Case, options: Options) -> list[tuple[str, ...]]:
-    limit = 10.0 if options.quick else 30.0
+    limit = 5.0 if options.quick else 15.0
     calls: dict[str, Callable[[], FloatArray] | None] = {
         "fsp, `auto`": _auto(case),
         "SciPy `eigs`, shift-invert": _eigs(case),
