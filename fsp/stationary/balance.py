@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import breadth_first_order
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from fsp.errors import ArgumentError
 from fsp.stationary.chain import FiniteChain
 
-__all__ = ["Balance", "check_balance"]
+__all__ = ["Balance", "check_balance", "log_symmetriser"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -97,6 +97,25 @@ def check_balance(chain: FiniteChain) -> Balance:
     short = broken[int(np.argmin(depths[source[broken]] + depths[target[broken]]))]
     cycle = _tree_cycle(parent, int(source[short]), int(target[short]))
     return Balance(False, mismatch, margin, cycle, float(misfit[short]), log_law)
+
+
+def log_symmetriser(chain: FiniteChain) -> FloatArray | None:
+    """Return the logarithm of a law that balances every pair of states, or None if there is none.
+
+    For choosing and making a solver; states that fall apart are taken one set by one.
+    """
+    count, labels = connected_components(chain.outgoing, directed=False)
+    if count == 1:
+        found = check_balance(chain)
+        return found.log_law if found.holds else None
+    log_law = np.zeros(chain.n_states)
+    for label in range(count):
+        here = labels == label
+        part = check_balance(chain.restricted(here))
+        if not part.holds:
+            return None
+        log_law[here] = part.log_law
+    return log_law
 
 
 def _along_paths(step: FloatArray, parent: IntArray) -> tuple[FloatArray, IntArray]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+from fsp.stationary import elimination
 
 if TYPE_CHECKING:
     from fsp.statespace.fibres import FibreSet
@@ -18,25 +20,42 @@ __all__ = ["Band", "axis_orders", "narrow_band"]
 
 IntArray = NDArray[np.int64]
 
+#: Passes over the states, each from the last state of the one before; the first only finds an end.
+SWEEPS = 3
+
 
 class Band(NamedTuple):
-    """An order of the states, and how far the rates then reach below and above the diagonal."""
+    """An order of the states, and how far rates then reach; see `fsp.stationary.elimination`."""
 
     order: IntArray
-    lower: int
-    upper: int
+    position: IntArray  #: where each state stands in the order
+    below: IntArray
+    right: IntArray
+    first: IntArray
+
+    @classmethod
+    def of(cls, rates: sp.csr_array, order: IntArray) -> Band:
+        """Return the band of a matrix of rates (by source) in an order; O(rates) time."""
+        position = np.empty_like(order)
+        position[order] = np.arange(order.size)
+        below, right, first = (np.empty(order.size, np.int64) for _ in range(3))
+        elimination.envelope_of(rates.indptr, rates.indices, position, below, right, first)
+        return cls(order, position, below, right, first)
+
+    @property
+    def lower(self) -> int:
+        """How far rates reach below the diagonal."""
+        return int((self.below - np.arange(self.order.size)).max(initial=1)) - 1
+
+    @property
+    def upper(self) -> int:
+        """How far rates reach to the right of the diagonal."""
+        return int((self.right - np.arange(self.order.size)).max(initial=1)) - 1
 
     @property
     def is_dense(self) -> bool:
         """Whether the matrix takes no more memory as a square."""
         return self.lower + self.upper + 1 >= self.order.size
-
-    @property
-    def position(self) -> IntArray:
-        """Where each state stands in the order."""
-        position = np.empty_like(self.order)
-        position[self.order] = np.arange(self.order.size)
-        return position
 
     @property
     def entries(self) -> int:
@@ -47,36 +66,59 @@ class Band(NamedTuple):
     @property
     def operations(self) -> float:
         """Multiplications and additions of the elimination."""
-        n = self.order.size
-        return (2.0 / 3.0 if self.is_dense else 2.0) * n * self.lower * self.upper + 30.0 * n
+        k = np.arange(self.order.size, dtype=np.float64)
+        return float(2.0 * (self.below - k) @ (self.right - k)) + 30.0 * k.size
 
 
 @njit(cache=True, nogil=True)
-def _reach(indptr, indices, position):  # type: ignore[no-untyped-def]
-    lower, upper = 0, 0
-    for i in range(indptr.size - 1):
+def _breadth_first(indptr, indices, start, order):  # type: ignore[no-untyped-def]
+    """Fill ``order`` with the states by their distance from ``start``; what is not reached follows in the same way."""
+    n = order.size
+    seen = np.zeros(n, np.uint8)
+    seen[start] = 1
+    order[0] = start
+    tail = 1
+    fresh = 0
+    for head in range(n):
+        if head == tail:
+            while seen[fresh]:
+                fresh += 1
+            seen[fresh] = 1
+            order[tail] = fresh
+            tail += 1
+        i = order[head]
         for k in range(indptr[i], indptr[i + 1]):
-            distance = position[indices[k]] - position[i]
-            upper = max(upper, distance)
-            lower = max(lower, -distance)
-    return lower, upper
+            j = indices[k]
+            if not seen[j]:
+                seen[j] = 1
+                order[tail] = j
+                tail += 1
 
 
 def narrow_band(rates: sp.csr_array, candidates: Iterable[IntArray] = ()) -> Band:
-    """Return the order with the least work: that of the states, of Cuthill and McKee, reversed, or of the candidates.
+    """Return the order with the least work: that of the states, of their distance from a far end, or of the candidates.
 
-    On a lattice of two species one of them has a band of about the shorter side. O(rates) time for each.
+    Distances are those of Cuthill and McKee, from a state that is the last one seen from another end. On a lattice of two
+    species one of the orders has a band of about the shorter side, along the set, however it is bent. O(rates) time.
     """
     n = rates.shape[0]
-    orders = [np.arange(n), *candidates]
-    if n > 2:
-        orders.append(reverse_cuthill_mckee(rates, symmetric_mode=False).astype(np.int64))
-    bands = []
-    for order in orders:
-        band = Band(order, 0, 0)
-        lower, upper = _reach(rates.indptr, rates.indices, band.position)
-        bands.append(Band(order, int(lower), int(upper)))
-    return min(bands, key=lambda band: band.operations)
+    best = Band.of(rates, np.arange(n))
+    for order in chain(candidates, _distance_orders(rates)):
+        band = Band.of(rates, order)
+        if band.operations < best.operations:
+            best = band
+    return best
+
+
+def _distance_orders(rates: sp.csr_array) -> Iterator[IntArray]:
+    n = rates.shape[0]
+    start = 0
+    for sweep in range(SWEEPS if n > 2 else 0):
+        order = np.empty(n, np.int64)
+        _breadth_first(rates.indptr, rates.indices, start, order)
+        start = int(order[-1])
+        if sweep > 0:
+            yield order
 
 
 def axis_orders(space: FibreSet) -> Iterator[IntArray]:

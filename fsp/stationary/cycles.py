@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 def law_of_cycles(
     chain: FiniteChain,
     reference: int,
-    occupation_of: Callable[[FiniteChain], Callable[[FloatArray], FloatArray]],
+    occupation: Callable[[FloatArray], FloatArray],
 ) -> FloatArray:
     """Return the stationary law of the chain in which all that leaves the set comes back at the reference state.
 
@@ -34,7 +34,7 @@ def law_of_cycles(
     start = np.zeros(chain.n_states)
     first, last = chain.outgoing.indptr[reference : reference + 2]
     start[chain.outgoing.indices[first:last]] = chain.outgoing.data[first:last]
-    law = occupation_of(chain.until(reference))(start) if start.any() else start
+    law = occupation(start) if start.any() else start
     law[reference] = 1.0
     total = law.sum()
     if not np.isfinite(total) or total <= 0.0:

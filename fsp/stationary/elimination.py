@@ -8,8 +8,10 @@ A state ``k`` is taken out of the chain: whoever goes to ``k`` is led on to wher
 ``s_k`` is a sum, never the difference that Gaussian elimination makes of it, so every entry keeps its relative accuracy
 (O'Cinneide 1993, Numerische Mathematik 65, 109-120), whatever the rates.
 
-The matrix stands row by row in a flat array: the entry of row ``i`` and column ``j`` at ``base + i * ld + j``, inside the
-band ``i - kl <= j <= i + ku``. With ``ld = kl + ku`` rows of a band follow one another; with ``ld = n`` the matrix is dense.
+The matrix stands row by row in a flat array: the entry of row ``i`` and column ``j`` at ``base + i * ld + j``, with ``ld``
+the width of the band less one, or ``n`` for a dense matrix. Inside the band an `Envelope` tells how far rates reach: those
+from ``k`` to columns before ``right[k]``, those to ``k`` from rows before ``below[k]``, and where row ``i`` begins,
+``first[i]``. ``right`` and ``below`` never fall, so elimination stays within them.
 Sixteen states are taken out at once: what they do to the other rows is then a product of two small matrices, sixteen
 wide, which is where the time goes. The ``l`` of a row are its rates to the sixteen states times a matrix ``G`` without
 negative entries.
@@ -107,41 +109,40 @@ def _one_by_one(panel, inside, inverse, count, rows, left):  # type: ignore[no-u
                     panel[i * PANEL + j] += rate * inside[k * PANEL + j]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"contract"})
 def _gather(w, count, right, g):  # type: ignore[no-untyped-def]
     """Fill ``g`` such that the rates of a row to the panel times ``g`` are its ``l``; return whether that is safe."""
     safe = True
-    for k in range(PANEL):
-        for j in range(PANEL):
-            g[k * PANEL + j] = 0.0
-    for k in range(count):
-        # column k: 1/s_k on the diagonal, and what comes by way of the states before it
-        for r in range(k):
-            total = 0.0
-            for m in range(r, k):
-                total += g[r * PANEL + m] * right[m * PANEL + k]
-            value = total * w[k]
-            g[r * PANEL + k] = value
-            if value > LARGEST or (value < SMALLEST and total > 0.0):
+    g[:] = 0.0
+    for r in range(count):
+        g[r * PANEL + r] = 1.0
+    for m in range(count):
+        for r in range(m + 1):
+            # What comes to state m from r, by way of the states between them; right has zeros up to its diagonal.
+            value = g[r * PANEL + m] * w[m]
+            if value > LARGEST or (value < SMALLEST and g[r * PANEL + m] > 0.0):
                 safe = False
-        g[k * PANEL + k] = w[k]
-        if w[k] > LARGEST:
-            safe = False
+            g[r * PANEL + m] = value
+            for k in range(PANEL):
+                write(g, r * PANEL + k, read(g, r * PANEL + k) + value * read(right, m * PANEL + k))
     return safe
 
 
 @njit(cache=True, nogil=True)
-def eliminate(a, base, ld, n, kl, ku, out, pivots, count):  # type: ignore[no-untyped-def]
+def eliminate(a, base, ld, n, below, right, first, out, pivots, count):  # type: ignore[no-untyped-def]
     """Take the first ``count`` of ``n`` states out; return ``count``, or the first state that goes nowhere.
 
     ``a`` holds the rates and must have room for `ROWS` rows more; afterwards ``l`` below the diagonal, and above it the
     rates from a state to those that were left when it was taken out. ``out`` is the outflow, ``pivots`` the ``s``.
     """
-    widest = min(n, ku + PANEL)
-    tallest = min(n, kl + PANEL) + ROWS
+    widest, tallest = 1, 1
+    for k in range(count):
+        widest = max(widest, right[k] - k)
+        tallest = max(tallest, below[k] - k)
+    tallest += ROWS
     panel = np.zeros(tallest * PANEL)
     left = np.zeros(tallest * PANEL)
-    right = np.zeros(PANEL * widest)
+    ahead = np.zeros(PANEL * widest)
     inside = np.zeros(PANEL * PANEL)
     g = np.zeros(PANEL * PANEL)
     inverse = np.zeros(PANEL)
@@ -150,69 +151,98 @@ def eliminate(a, base, ld, n, kl, ku, out, pivots, count):  # type: ignore[no-un
         k1 = min(count, k0 + PANEL)
         for i in range(k0, k1):
             row = base + i * ld
-            for k in range(max(k0, i - kl), i):
+            for k in range(max(k0, first[i]), i):
                 rate = a[row + k] * inverse[k - k0]
                 a[row + k] = rate
                 if rate > 0.0:
-                    _axpy(rate, a, base + k * ld + k + 1, a, row + k + 1, min(n, k + ku + 1) - k - 1)
+                    _axpy(rate, a, base + k * ld + k + 1, a, row + k + 1, right[k] - k - 1)
                     out[i] += rate * out[k]
-            pivot = out[i] + _sum(a, row + i + 1, row + min(n, i + ku + 1))
+            pivot = out[i] + _sum(a, row + i + 1, row + right[i])
             if not pivot > 0.0:
                 return i
             pivots[i] = pivot
             inverse[i - k0] = 1.0 / pivot
-        width = min(n, k1 + ku) - k1
-        rows = min(n, k1 + kl) - k1
+        width = max(right[k1 - 1] - k1, 0)
+        rows = below[k1 - 1] - k1
         if rows <= 0:
             continue
-        width = max(width, 0)
         # The rows of the panel, right of it and in it; zero beyond the band and beyond the last pivot.
-        right[:] = 0.0
+        for j in range(PANEL * width):
+            write(ahead, j, 0.0)
         inside[:] = 0.0
         gone[:] = 0.0
         for k in range(k0, k1):
             gone[k - k0] = out[k]
-            last = min(n, k + ku + 1)
-            _copy(a, base + k * ld + k1, right, (k - k0) * width, last - k1)
+            last = right[k]
+            _copy(a, base + k * ld + k1, ahead, (k - k0) * width, last - k1)
             _copy(a, base + k * ld + k + 1, inside, (k - k0) * (PANEL + 1) + 1, min(last, k1) - k - 1)
         safe = _gather(inverse, k1 - k0, inside, g)
-        panel[: (rows + ROWS) * PANEL] = 0.0
-        left[: (rows + ROWS) * PANEL] = 0.0
+        for j in range((rows + ROWS) * PANEL):
+            write(panel, j, 0.0)
+            write(left, j, 0.0)
         for i in range(rows):
-            first = max(k0, k1 + i - kl)
-            _copy(a, base + (k1 + i) * ld + first, panel, i * PANEL + first - k0, k1 - first)
+            start = max(k0, first[k1 + i])
+            if k1 - start == PANEL:
+                _copy(a, base + (k1 + i) * ld + k0, panel, i * PANEL, PANEL)
+            else:
+                _copy(a, base + (k1 + i) * ld + start, panel, i * PANEL + start - k0, k1 - start)
         if safe:
             add_product(left, 0, PANEL, rows, PANEL, panel, g, PANEL)
         else:
             _one_by_one(panel, inside, inverse, k1 - k0, rows, left)
         for i in range(rows):
-            first = max(k0, k1 + i - kl)
-            _copy(left, i * PANEL + first - k0, a, base + (k1 + i) * ld + first, k1 - first)
+            start = max(k0, first[k1 + i])
+            if k1 - start == PANEL:
+                _copy(left, i * PANEL, a, base + (k1 + i) * ld + k0, PANEL)
+            else:
+                _copy(left, i * PANEL + start - k0, a, base + (k1 + i) * ld + start, k1 - start)
             out[k1 + i] += _dot(left, i * PANEL, gone, 0, PANEL)
-        add_product(a, base + k1 * ld + k1, ld, rows, width, left, right, width)
+        add_product(a, base + k1 * ld + k1, ld, rows, width, left, ahead, width)
     return count
 
 
 @njit(cache=True, nogil=True)
-def solve_columns(a, base, ld, n, kl, ku, pivots, x):  # type: ignore[no-untyped-def]
+def solve_columns(a, base, ld, n, right, first, pivots, x):  # type: ignore[no-untyped-def]
     """Replace ``x``, an initial law, by the expected times in the states, from a complete elimination."""
     for k in range(n):
         if x[k] != 0.0:
-            _axpy(x[k] / pivots[k], a, base + k * ld + k + 1, x, k + 1, min(n, k + ku + 1) - k - 1)
+            _axpy(x[k] / pivots[k], a, base + k * ld + k + 1, x, k + 1, right[k] - k - 1)
     for k in range(n):
         x[k] /= pivots[k]
     for i in range(n - 1, -1, -1):
-        first = max(0, i - kl)
         if x[i] != 0.0:
-            _axpy(x[i], a, base + i * ld + first, x, first, i - first)
+            _axpy(x[i], a, base + i * ld + first[i], x, first[i], i - first[i])
 
 
 @njit(cache=True, nogil=True)
-def solve_rows(a, base, ld, n, kl, ku, pivots, x):  # type: ignore[no-untyped-def]
+def solve_rows(a, base, ld, n, right, first, pivots, x):  # type: ignore[no-untyped-def]
     """Replace ``x``, a reward per time, by the expected reward from each state, from a complete elimination."""
     for i in range(n):
-        first = max(0, i - kl)
-        x[i] += _dot(a, base + i * ld + first, x, first, i - first)
+        x[i] += _dot(a, base + i * ld + first[i], x, first[i], i - first[i])
     for k in range(n - 1, -1, -1):
-        count = min(n, k + ku + 1) - k - 1
+        count = right[k] - k - 1
         x[k] = (x[k] + _dot(a, base + k * ld + k + 1, x, k + 1, count)) / pivots[k]
+
+
+@njit(cache=True, nogil=True)
+def envelope_of(indptr, indices, position, below, right, first):  # type: ignore[no-untyped-def]
+    """Fill the envelope of a matrix of rates from rows to columns, in the order of ``position``."""
+    n = below.size
+    for k in range(n):
+        below[k] = right[k] = k + 1
+    for row in range(n):
+        i = position[row]
+        for k in range(indptr[row], indptr[row + 1]):
+            j = position[indices[k]]
+            if j > i:
+                right[i] = max(right[i], j + 1)
+            elif j < i:
+                below[j] = max(below[j], i + 1)
+    start = 0
+    for k in range(n):
+        if k > 0:
+            below[k] = max(below[k], below[k - 1])
+            right[k] = max(right[k], right[k - 1])
+        while start < below[k]:
+            first[start] = min(k, start)
+            start += 1

@@ -50,31 +50,42 @@ class GTH:
     (True, 1.0)
     """
 
-    def __init__(self, chain: FiniteChain, tolerance: float = 1e-12, band: Band | None = None) -> None:
+    def __init__(
+        self,
+        chain: FiniteChain,
+        tolerance: float = 1e-12,
+        band: Band | None = None,
+        until: int | None = None,
+    ) -> None:
         self.chain = chain
         self.band = chain.band if band is None else band
+        self._until = until  # as if the chain were chain.until(...), without a copy
         shape = "a square" if self.band.is_dense else f"a band of {self.band.lower} + 1 + {self.band.upper}"
         self.info = f"GTH elimination of {chain.n_states:,} states in {shape}"
 
     @cached_property
-    def _layout(self) -> tuple[int, int, int, int, int]:
-        n, (_, lower, upper) = self.chain.n_states, self.band
+    def _layout(self) -> tuple[int, int]:
         if self.band.is_dense:
-            return 0, n, n, n - 1, n - 1
-        return lower, lower + upper, n, lower, upper
+            return 0, self.chain.n_states
+        lower, upper = self.band.lower, self.band.upper
+        return lower, lower + upper
 
     @cached_property
     def _factors(self) -> tuple[FloatArray, FloatArray]:
-        base, ld, n, lower, upper = self._layout
+        (base, ld), band, n = self._layout, self.band, self.chain.n_states
         rates = self.chain.outgoing
         a = np.zeros((n + elimination.ROWS) * (ld + 1) + base)
-        _fill(rates.indptr, rates.indices, rates.data, self.band.position, base, ld, a)
-        out = np.array(self.chain.outflow[self.band.order], np.float64)
+        _fill(rates.indptr, rates.indices, rates.data, band.position, base, ld, a)
+        out = np.array(self.chain.outflow[band.order], np.float64)
+        if self._until is not None:
+            row = int(band.position[self._until])
+            a[base + row * ld + band.first[row] : base + row * ld + band.right[row]] = 0.0
+            out[row] = 1.0
         pivots = np.empty(n)
-        done = elimination.eliminate(a, base, ld, n, lower, upper, out, pivots, n)
+        done = elimination.eliminate(a, base, ld, n, band.below, band.right, band.first, out, pivots, n)
         if done < n:
             message = (
-                f"state {int(self.band.order[done])} of {n:,} belongs to states that are never left (or only with a "
+                f"state {int(band.order[done])} of {n:,} belongs to states that are never left (or only with a "
                 "probability below 1e-308), so times until the set is left are infinite; take one closed class at a time"
             )
             raise SolverError(message)
@@ -90,14 +101,16 @@ class GTH:
 
     def stationary(self, reference: int) -> FloatArray:
         """Return the stationary law with all outflow led to the reference state, exact to rounding in every entry."""
-        return law_of_cycles(self.chain, reference, lambda chain: GTH(chain, band=self.band).occupation)
+        return law_of_cycles(
+            self.chain, reference, GTH(self.chain, band=self.band, until=reference).occupation
+        )
 
     def _solve(self, kernel: Callable[..., None], vector: FloatArray) -> FloatArray:
         a, pivots = self._factors
-        base, ld, n, lower, upper = self._layout
-        order = self.band.order
-        x = np.array(vector[order], np.float64)
-        kernel(a, base, ld, n, lower, upper, pivots, x)
-        solution = np.empty(n)
-        solution[order] = x
+        base, ld = self._layout
+        band = self.band
+        x = np.array(vector[band.order], np.float64)
+        kernel(a, base, ld, x.size, band.right, band.first, pivots, x)
+        solution = np.empty(x.size)
+        solution[band.order] = x
         return solution

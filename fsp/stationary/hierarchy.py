@@ -106,7 +106,8 @@ class Direct:
         a[level.root * n : (level.root + 1) * n] = 0.0  # who comes to the root has arrived
         out[level.root] = 1.0
         self.pivots = np.empty(n)
-        if elimination.eliminate(a, 0, n, n, n - 1, n - 1, out, self.pivots, n) < n:
+        self.whole, self.begin = np.full(n, n), np.zeros(n, np.int64)
+        if elimination.eliminate(a, 0, n, n, self.whole, self.whole, self.begin, out, self.pivots, n) < n:
             message = (
                 "part of the chain does not lead back to the reference state, or to the outside (or only with a probability "
                 "below 1e-308); take one closed class at a time"
@@ -121,7 +122,7 @@ class Direct:
         x = b.copy()
         x[self.root] = 0.0
         kernel = elimination.solve_rows if transposed else elimination.solve_columns
-        kernel(self.a, 0, n, n, n - 1, n - 1, self.pivots, x)
+        kernel(self.a, 0, n, n, self.whole, self.begin, self.pivots, x)
         x[self.root] = 0.0
         return x
 

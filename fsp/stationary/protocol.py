@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -57,6 +58,8 @@ class SolverInfo:
         No subtraction: small entries, and times far beyond 1e16, keep their digits.
     symmetric : bool
         For chains with detailed balance only.
+    needs : str
+        A module that is not among the dependencies of the package.
     """
 
     name: str
@@ -64,6 +67,12 @@ class SolverInfo:
     summary: str
     accurate: bool = False
     symmetric: bool = False
+    needs: str = ""
+
+    @property
+    def available(self) -> bool:
+        """Whether what it needs is installed."""
+        return not self.needs or find_spec(self.needs) is not None
 
     def load(self) -> type[ChainSolver]:
         """Import and return the class."""
@@ -74,11 +83,24 @@ class SolverInfo:
 
 #: Every solver, by name; imported when used.
 SOLVERS = {
-    "gth": SolverInfo(
-        "gth", "fsp.stationary.gth:GTH", "banded elimination without subtractions", accurate=True
-    ),
-    "lu": SolverInfo("lu", "fsp.stationary.sparse_lu:SparseLU", "sparse LU factorisation (SuperLU)"),
-    "multilevel": SolverInfo("multilevel", "fsp.stationary.multilevel:Multilevel", "multilevel aggregation"),
+    info.name: info
+    for info in (
+        SolverInfo("gth", "fsp.stationary.gth:GTH", "banded elimination without subtractions", accurate=True),
+        SolverInfo("multilevel", "fsp.stationary.multilevel:Multilevel", "multilevel aggregation"),
+        SolverInfo("lu", "fsp.stationary.sparse_lu:SparseLU", "sparse LU factorisation (SuperLU)"),
+        SolverInfo(
+            "cholmod",
+            "fsp.stationary.cholesky:Cholesky",
+            "sparse Cholesky factorisation (CHOLMOD)",
+            symmetric=True,
+            needs="sksparse",
+        ),
+        SolverInfo("gmres", "fsp.stationary.krylov:GMRES", "GMRES with an incomplete LU factorisation"),
+        SolverInfo(
+            "bicgstab", "fsp.stationary.krylov:BiCGSTAB", "BiCGSTAB with an incomplete LU factorisation"
+        ),
+        SolverInfo("arnoldi", "fsp.stationary.arnoldi:Arnoldi", "shift-invert Arnoldi (ARPACK)"),
+    )
 }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.errors import FSPError, SolverError
+from fsp.stationary.balance import log_symmetriser
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.checked import defect_of_expectation, defect_of_law, defect_of_occupation
 from fsp.stationary.protocol import SOLVERS, ChainSolver, find_solver
@@ -25,6 +26,12 @@ MEMORY_SHARE = 0.5
 
 #: How many times as long a solver may take that is accurate in every entry.
 PATIENCE = 4.0
+
+#: From so many states on, nothing is factorised on lattices of three and more dimensions.
+MANY = 1_000_000
+
+#: Smaller chains are not tested for detailed balance: elimination takes no time.
+SMALL = 20_000
 
 #: What passes the checks: ten times the tolerance, but not less than rounding allows.
 LOOSEST, TIGHTEST = 1e-2, 1e-11
@@ -60,22 +67,29 @@ def available_memory() -> float:
         return float("inf")
 
 
-def estimates(chain: FiniteChain) -> dict[str, Estimate]:
+def estimates(chain: FiniteChain, purpose: Purpose = "stationary") -> dict[str, Estimate]:
     """Return rough costs of the solvers on a present-day core.
 
     A band as wide as ``b`` is the size of a separator, so nested dissection of a lattice of any dimension costs about
     ``b^3`` for each of the ``n / b^2`` pieces that are as long as they are wide.
     """
-    n, band = chain.n_states, chain.band
-    width = max(band.lower, band.upper, 1)
+    n = chain.n_states
+    cycles = 1.5 if purpose == "expectation" else 1.0  # weights first, then the expectations
+    multilevel = Estimate("multilevel", 1.2e-5 * cycles * n, 150.0 * n + 40.0 * chain.inflow.nnz)
+    if n > MANY and chain.space is not None and chain.space.coordinates.n_axes > 2:
+        return {"multilevel": multilevel}  # every separator is too large, and even the orders take gigabytes
+    band = chain.band
+    width = max(np.sqrt(band.operations / (2.0 * n)), 1.0)
     pieces = max(1.0, n / width**2)
     fill = 6.0 * width**2 * pieces ** (0.5 if pieces > 1 else 0.0) + 3.0 * n * np.log2(min(n, width**2) + 1.0)
-    found = (
+    found = [
         Estimate("gth", band.operations / 3e10 + 3e-8 * n, 8.0 * band.entries + 80.0 * n),
-        Estimate("multilevel", 1.2e-5 * n, 150.0 * n + 40.0 * chain.inflow.nnz),
+        multilevel,
         Estimate("lu", 30.0 * width**3 * pieces / 1.5e9 + 1e-6 * n, 24.0 * fill),
-    )
-    return {e.name: e for e in found if e.name in SOLVERS}
+    ]
+    if n >= SMALL and SOLVERS["cholmod"].available and log_symmetriser(chain) is not None:
+        found.append(Estimate("cholmod", 10.0 * width**3 * pieces / 5e9 + 1e-6 * n, 12.0 * fill))
+    return {e.name: e for e in found}
 
 
 def choose(chain: FiniteChain, purpose: Purpose = "stationary", memory: float | None = None) -> Choice:
@@ -103,7 +117,7 @@ def choose(chain: FiniteChain, purpose: Purpose = "stationary", memory: float | 
     'gth'
     """
     limit = MEMORY_SHARE * available_memory() if memory is None else memory
-    costs = estimates(chain)
+    costs = estimates(chain, purpose)
     fitting = [e for e in costs.values() if e.memory <= limit]
     if not fitting:
         smallest = min(costs.values(), key=lambda e: e.memory)
@@ -119,6 +133,8 @@ def choose(chain: FiniteChain, purpose: Purpose = "stationary", memory: float | 
     )
     if SOLVERS[best.name].accurate:
         reason += ", accurate in every entry"
+    elif "gth" not in costs:
+        reason += "; a factorisation of so many states in more than two dimensions does not fit into memory"
     elif "gth" not in {e.name for e in fitting}:
         reason += "; elimination without subtractions does not fit into memory"
     else:
