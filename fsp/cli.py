@@ -20,6 +20,7 @@ from fsp import cli_output, storage
 from fsp.cli_arguments import FIGURES, SAVES, check_picture, parse_bounds, parse_memory, parse_times
 from fsp.cli_export import export
 from fsp.cli_first_passage import first_passage
+from fsp.cli_simulate import simulate
 from fsp.cli_stationary import stationary
 from fsp.errors import ArgumentError, FSPError, SolverError, StorageError
 
@@ -197,6 +198,7 @@ def report(result: str, output: str | None, species: tuple[str, ...], as_json: b
 commands.add_command(export)
 commands.add_command(stationary)
 commands.add_command(first_passage)
+commands.add_command(simulate)
 
 
 def _load(model: str) -> Any:

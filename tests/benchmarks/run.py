@@ -3,7 +3,7 @@
     python tests/benchmarks/run.py --markdown              # everything, in the form of the page
     python tests/benchmarks/run.py --only product --write  # one section, written into the page
 
-Sections: product, solve, collection, timed, memory, startup. Nothing else should run on the machine meanwhile.
+Sections: product, solve, collection, timed, ssa, memory, startup. Nothing else should run on the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import collection
 import memory
 import product
 import solve
+import ssa
 import startup
 import timed
 from common import HERE, Options, machine
@@ -27,6 +28,7 @@ SECTIONS = {
     "solve": solve.section,
     "collection": collection.section,
     "timed": timed.section,
+    "ssa": ssa.section,
     "memory": memory.section,
     "startup": startup.section,
 }
