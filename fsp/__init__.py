@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
     from fsp.modes import SlowModes, slow_modes
     from fsp.results import TransientResult
-    from fsp.simulate import simulate
+    from fsp.simulation import simulate
     from fsp.solve import solve_transient
-    from fsp.solve_stationary import solve_stationary
     from fsp.stationary_result import StationaryResult
+    from fsp.stationary_solve import solve_stationary
 
 __all__ = [
     "ArgumentError",
@@ -115,9 +115,9 @@ _LAZY = {
     "load_ensemble": "fsp.ensemble",
     "load_model": "fsp.model.loader",
     "load_result": "fsp.load",
-    "simulate": "fsp.simulate",
+    "simulate": "fsp.simulation",
     "slow_modes": "fsp.modes",
-    "solve_stationary": "fsp.solve_stationary",
+    "solve_stationary": "fsp.stationary_solve",
     "solve_transient": "fsp.solve",
     "thermodynamics": "fsp.analysis.thermodynamics",
 }
