@@ -21,6 +21,8 @@ from fsp.errors import (
     ModelError,
     NoStationaryLawError,
     PropensityError,
+    SampleError,
+    SimulatorError,
     SolverError,
     StateSpaceLimitError,
     StorageError,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from fsp.solve import solve_transient
     from fsp.solve_stationary import solve_stationary
     from fsp.stationary_result import StationaryResult
+    from fsp.validation.front import validate
+    from fsp.validation.report import ValidationReport
 
 __all__ = [
     "ArgumentError",
@@ -68,6 +72,8 @@ __all__ = [
     "PropensityError",
     "Reaction",
     "ReactionNetwork",
+    "SampleError",
+    "SimulatorError",
     "SolverError",
     "StateSpaceLimitError",
     "StationaryResult",
@@ -75,6 +81,7 @@ __all__ = [
     "ToleranceError",
     "TransientResult",
     "UnsupportedError",
+    "ValidationReport",
     "__version__",
     "expected_reward",
     "export_chain",
@@ -86,6 +93,7 @@ __all__ = [
     "simulate",
     "solve_stationary",
     "solve_transient",
+    "validate",
 ]
 
 #: Where the names live that are imported when they are first used, so that ``import fsp`` is quick.
@@ -102,6 +110,7 @@ _LAZY = {
     "StationaryResult": "fsp.stationary_result",
     "TransientResult": "fsp.results",
     "expected_reward": "fsp.analysis.rewards",
+    "ValidationReport": "fsp.validation.report",
     "export_chain": "fsp.export",
     "first_passage": "fsp.analysis.first_passage",
     "load_ensemble": "fsp.ensemble",
@@ -110,6 +119,7 @@ _LAZY = {
     "simulate": "fsp.simulate",
     "solve_stationary": "fsp.solve_stationary",
     "solve_transient": "fsp.solve",
+    "validate": "fsp.validation.front",
 }
 
 

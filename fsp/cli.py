@@ -21,6 +21,7 @@ from fsp.cli_arguments import FIGURES, SAVES, check_picture, parse_bounds, parse
 from fsp.cli_export import export
 from fsp.cli_first_passage import first_passage
 from fsp.cli_stationary import stationary
+from fsp.cli_validate import validate
 from fsp.errors import ArgumentError, FSPError, SolverError, StorageError
 
 __all__ = ["main"]
@@ -197,6 +198,7 @@ def report(result: str, output: str | None, species: tuple[str, ...], as_json: b
 commands.add_command(export)
 commands.add_command(stationary)
 commands.add_command(first_passage)
+commands.add_command(validate)
 
 
 def _load(model: str) -> Any:

@@ -58,15 +58,15 @@ def merge_cells(law: Law, n: int, minimum: float) -> Cells:
         edges = _greedy(law.states[:, 0], law.masses, max(minimum / n, 1.0 / _MOST))
         shape: tuple[int, ...] = (len(edges) + 1,)
         bins = np.searchsorted(edges, law.states[:, 0])
-        masses = np.bincount(bins, law.masses, shape[0])
+        masses = _sums(bins, law.masses, shape[0])
         return Cells((edges,), np.arange(shape[0]), masses)
     all_edges = []
     for k in range(len(law.names)):
         counts, inverse = np.unique(law.states[:, k], return_inverse=True)
-        all_edges.append(_greedy(counts, np.bincount(inverse, law.masses), 1.0 / _BINS))
+        all_edges.append(_greedy(counts, _sums(inverse, law.masses, len(counts)), 1.0 / _BINS))
     shape = tuple(len(edges) + 1 for edges in all_edges)
     places = tuple(np.searchsorted(edges, law.states[:, k]) for k, edges in enumerate(all_edges))
-    table = np.bincount(np.ravel_multi_index(places, shape), law.masses, int(np.prod(shape)))
+    table = _sums(np.ravel_multi_index(places, shape), law.masses, int(np.prod(shape)))
     order = np.argsort(-table, kind="stable")
     common = int(np.sum(table * n >= minimum))
     cell = np.full(len(table), common, dtype=np.int64)
@@ -80,9 +80,11 @@ def merge_cells(law: Law, n: int, minimum: float) -> Cells:
     return Cells(tuple(all_edges), cell.reshape(shape), masses)
 
 
-def _greedy(
-    counts: NDArray[np.int64], masses: NDArray[np.float64], least: float
-) -> NDArray[np.int64]:
+def _sums(bins: NDArray[np.intp], masses: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    return np.asarray(np.bincount(bins, masses, n), dtype=np.float64)
+
+
+def _greedy(counts: NDArray[np.int64], masses: NDArray[np.float64], least: float) -> NDArray[np.int64]:
     """Return the last counts of neighbouring bins with at least a certain mass each, but for that of the last bin."""
     edges: list[int] = []
     held = 0.0

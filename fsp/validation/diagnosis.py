@@ -25,7 +25,7 @@ from fsp.validation.fit import Fit
 from fsp.validation.mistakes import Mistake, find_mistakes, try_network
 from fsp.validation.plan import Plan, Settings
 from fsp.validation.reference import Reference
-from fsp.validation.report import INCONSISTENT, adjusted
+from fsp.validation.report import adjusted
 from fsp.validation.samples import Samples
 from fsp.validation.stale import Edge, missed_edges, simulate_stale
 
@@ -107,7 +107,10 @@ class Diagnosis:
             if self.closest:
                 best = self.closest[0]
                 lines.append(
-                    ("", f"closest: {best.text} (deviance {best.deviance:.4g} in place of {self.deviance:.4g})")
+                    (
+                        "",
+                        f"closest: {best.text} (deviance {best.deviance:.4g} in place of {self.deviance:.4g})",
+                    )
                 )
             return lines
         lines = [
@@ -174,7 +177,12 @@ class _Search:
         return self._note(mistake, value, fitted, laws=dict(zip(self.times, result, strict=True)))
 
     def _note(
-        self, mistake: Mistake, value: float, fitted: bool, laws: _Laws | None = None, simulated: _States | None = None
+        self,
+        mistake: Mistake,
+        value: float,
+        fitted: bool,
+        laws: _Laws | None = None,
+        simulated: _States | None = None,
     ) -> float:
         """Keep what was tried; return its deviance."""
         fits = False
@@ -300,7 +308,9 @@ def _fit_parameters(search: _Search, mistakes: Sequence[Mistake]) -> None:
             best = min(values, key=deviance)
             reach = min(abs(v) for v in values)
             bounds = (best - 2.0 * reach, best + 2.0 * reach)
-            optimize.minimize_scalar(deviance, bounds=bounds, method="bounded", options={"xatol": reach / 100, "maxiter": 25})
+            optimize.minimize_scalar(
+                deviance, bounds=bounds, method="bounded", options={"xatol": reach / 100, "maxiter": 25}
+            )
 
 
 def _fit_count(deviance: Callable[[float], float], start: float, direction: float) -> float:
@@ -326,7 +336,7 @@ def _fit_count(deviance: Callable[[float], float], start: float, direction: floa
 def _conclude(search: _Search) -> Diagnosis:
     """Return the best hypothesis that the samples are consistent with; of equals the one without a fitted parameter."""
     ranked = search.ranked()
-    tested = []
+    tested: list[Explanation] = []
     for found in ranked[:40]:
         if tested and found.deviance > tested[0].deviance + 100.0 * _TIE:
             break

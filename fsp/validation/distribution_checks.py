@@ -67,12 +67,19 @@ def _divergence(seen: NDArray[np.float64], n: int, q: NDArray[np.float64]) -> fl
 
 
 def _pearson(
-    seen: NDArray[np.float64], n: int, q: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+    seen: NDArray[np.float64],
+    n: int,
+    q: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
 ) -> tuple[float, float, float]:
     """Return Pearson's statistic, and its bounds over all laws; each term falls and rises about q = seen/n."""
     best = np.clip(seen / n, low, high)
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = [np.where(x > 0, (seen - n * x) ** 2 / (n * x), np.where(seen > 0, np.inf, 0.0)) for x in (q, best, low, high)]
+        terms = [
+            np.where(x > 0, (seen - n * x) ** 2 / (n * x), np.where(seen > 0, np.inf, 0.0))
+            for x in (q, best, low, high)
+        ]
     return float(terms[0].sum()), float(terms[1].sum()), float(np.maximum(terms[2], terms[3]).sum())
 
 
@@ -104,7 +111,9 @@ class DistanceCheck:
         d = float(np.max(np.abs(found - exact)))
         near, far = max(0.0, d - max(self.law.above, self.law.below)), d + max(self.law.above, self.law.below)
         p = PValue(*(min(1.0, 2.0 * math.exp(-2.0 * n * x * x)) for x in (far, near)))
-        return Statistic("KS", table.time, self.law.names, n, d, p, None, "largest distance of the distribution functions")
+        return Statistic(
+            "KS", table.time, self.law.names, n, d, p, None, "largest distance of the distribution functions"
+        )
 
 
 def binomial_p(k: int, n: int, q: Interval) -> PValue:
@@ -188,7 +197,9 @@ class RegionCheck:
         expected = n * self.probability.upper
         detail = f"{k} of {n} samples where {expected:.3g} are expected"
         if self.kind == "outside":
-            detail = f"{k} of {n} samples in states with probability at most {self.probability.upper:.1e} in all"
+            detail = (
+                f"{k} of {n} samples in states with probability at most {self.probability.upper:.1e} in all"
+            )
             p = PValue(p.lower / 2.0, p.upper / 2.0) if k else p  # only too many are a sign of an error
             if k:
                 state = table.states[inside][0].tolist()
@@ -229,9 +240,7 @@ def tail_checks(law: Law, n: int, expected: float) -> list[RegionCheck]:
     return found
 
 
-def region_checks(
-    law: Law, laws: tuple[NDArray[np.int64], NDArray[np.int64]] | None
-) -> list[RegionCheck]:
+def region_checks(law: Law, laws: tuple[NDArray[np.int64], NDArray[np.int64]] | None) -> list[RegionCheck]:
     """Return the tests of the rarest states, of 1 % probability in all, and of the states that are not kept."""
     sizes = (law.high - law.low + 1).astype(object)
     if int(np.prod(sizes)) >= 2**62:

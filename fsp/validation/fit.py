@@ -8,6 +8,7 @@ were independent), shifted so that it is 0 for a perfect fit. It ranks hypothese
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,7 +32,9 @@ class _Part:
     edges: tuple[NDArray[np.int64], ...]
     seen: NDArray[np.float64]
 
-    def count(self, states: NDArray[np.int64], weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    def count(
+        self, states: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         """Return the weight in each cell, a flat table."""
         shape = tuple(len(edges) + 1 for edges in self.edges)
         bins = tuple(np.searchsorted(edges, states[:, k]) for k, edges in enumerate(self.edges))
@@ -64,7 +67,7 @@ class Fit:
     def is_good(self, deviance: float) -> bool:
         """Say whether a deviance is no larger than that of a right law would be; parts depend on one another."""
         free = max(1, self.freedom)
-        return deviance <= free + 6.0 * np.sqrt(2.0 * free)
+        return deviance <= free + 6.0 * math.sqrt(2.0 * free)
 
     def deviance(self, laws: Mapping[float, Distribution]) -> float:
         """Return the deviance of the samples under exact laws."""
@@ -83,7 +86,9 @@ class Fit:
         """Return the likelihood-ratio statistic of two samples: these and simulated states at each time."""
         return sum(g for g, _ in self._two_samples(simulated))
 
-    def same_as(self, simulated: Mapping[float, tuple[tuple[str, ...], NDArray[np.int64]]], level: float) -> bool:
+    def same_as(
+        self, simulated: Mapping[float, tuple[tuple[str, ...], NDArray[np.int64]]], level: float
+    ) -> bool:
         """Say whether no part differs from simulated states at a level (asymptotic, Bonferroni)."""
         parts = self._two_samples(simulated)
         return all(special.chdtrc(max(1, free), g) * len(parts) > level for g, free in parts)

@@ -91,7 +91,7 @@ def from_frame(frame: pd.DataFrame, source: str, n: int | None = None) -> Sample
 
 def _numbers(frame: pd.DataFrame, column: str, source: str) -> NDArray[np.float64]:
     try:
-        return frame[column].to_numpy(dtype=np.float64)
+        return np.asarray(frame[column].to_numpy(dtype=np.float64))
     except (TypeError, ValueError) as error:
         message = f"{source}: the column '{column}' holds something that is no number ({error})"
         raise SampleError(message) from error
@@ -105,7 +105,9 @@ def _from_long(frame: pd.DataFrame, trajectory: str | None, source: str) -> Samp
         raise SampleError(message)
     times = _numbers(frame, "time", source)
     if not bool(np.all(np.isfinite(times))):
-        message = f"{source}: a time in row {int(np.argmax(~np.isfinite(times))) + 1} is missing or not finite"
+        message = (
+            f"{source}: a time in row {int(np.argmax(~np.isfinite(times))) + 1} is missing or not finite"
+        )
         raise SampleError(message)
     if trajectory is None:
         order: NDArray[Any] = np.arange(len(frame))

@@ -101,7 +101,9 @@ def validate(
     if report.verdict == UNDECIDED and tolerance is None and reference.tolerance is not None:
         sharper = max(_SHARPEST, reference.tolerance * _SHARPER)
         if any(s.adjusted is not None and s.adjusted.lower <= alpha for s in report.statistics):
-            reference = find_reference(read, reference.network, species=species, initial=initial, tolerance=sharper)
+            reference = find_reference(
+                read, reference.network, species=species, initial=initial, tolerance=sharper
+            )
             report = compare(reference, settings)
     if report.verdict == INCONSISTENT and diagnose and reference.network is not None:
         from fsp.validation.diagnosis import find_mistake
@@ -131,7 +133,9 @@ def compare(reference: Reference, settings: Settings) -> ValidationReport:
         settings,
         power,
         false_alarm_rate=min(1.0, settings.alpha + outside),
-        certified=reference.certified and settings.calibration == "proven" and settings.multiplicity == "holm",
+        certified=reference.certified
+        and settings.calibration == "proven"
+        and settings.multiplicity == "holm",
         notes=reference.notes,
         source=samples.source,
         laws=reference.laws,

@@ -67,7 +67,9 @@ def changed_network(
     for r, reaction in enumerate(network.reactions):
         tree = (propensities or {}).get(r, reaction.propensity.expression)
         propensity = Propensity(tree, network.species_names, network.parameters)
-        reactions.append(Reaction(reaction.name, reaction.text, reaction.reactants, reaction.products, propensity))
+        reactions.append(
+            Reaction(reaction.name, reaction.text, reaction.reactants, reaction.products, propensity)
+        )
     start = dict(zip(network.species_names, network.initial_state.tolist(), strict=True))
     return ReactionNetwork(
         {**start, **(counts or {})},
@@ -96,7 +98,7 @@ def _scaled(tree: Tree, factor: float) -> Tree:
 
 
 def _squares(network: ReactionNetwork) -> Iterator[Mistake]:
-    """``k n n`` in the place of ``k n (n - 1)``, where molecules of one kind react with one another.
+    """Yield ``k n n`` in the place of ``k n (n - 1)``, where molecules of one kind react with one another.
 
     A reaction still needs its molecules: a simulator that went on would show negative counts.
     """
@@ -114,7 +116,9 @@ def _squares(network: ReactionNetwork) -> Iterator[Mistake]:
             enough = trees.compare(">=", count, trees.number(order))
             text = f"reaction '{reaction.name}' fires at a rate with {power} where {right} is right"
 
-            def build(value: float, r: int = r, wrong: Tree = wrong, enough: Tree = enough) -> ReactionNetwork:
+            def build(
+                value: float, r: int = r, wrong: Tree = wrong, enough: Tree = enough
+            ) -> ReactionNetwork:
                 law = trees.piecewise([_scaled(wrong, value), enough, trees.ZERO])
                 return changed_network(network, propensities={r: law})
 
@@ -123,7 +127,7 @@ def _squares(network: ReactionNetwork) -> Iterator[Mistake]:
 
 
 def _rates(network: ReactionNetwork) -> Iterator[Mistake]:
-    """Half, double, or another multiple of the rate of one reaction, or of all."""
+    """Yield half, double, or another multiple of the rate of one reaction, or of all."""
     for r, reaction in enumerate(network.reactions):
         tree = reaction.propensity.expression
 
@@ -140,12 +144,17 @@ def _rates(network: ReactionNetwork) -> Iterator[Mistake]:
         return changed_network(network, propensities=laws)
 
     if network.n_reactions > 1:
-        names = {0.5: "all reactions fire at half of their rates", 2.0: "all reactions fire at twice their rates"}
-        yield Mistake("rate", "all reactions fire at {value} times their rates", build_all, (0.5, 2.0), "scale", names)
+        names = {
+            0.5: "all reactions fire at half of their rates",
+            2.0: "all reactions fire at twice their rates",
+        }
+        yield Mistake(
+            "rate", "all reactions fire at {value} times their rates", build_all, (0.5, 2.0), "scale", names
+        )
 
 
 def _nets(network: ReactionNetwork) -> Iterator[Mistake]:
-    """A reaction and its reverse taken as one, at the difference of their rates."""
+    """Yield a reaction and its reverse taken as one, at the difference of their rates."""
     changes = network.stoichiometry
     for f in range(network.n_reactions):
         for b in range(f + 1, network.n_reactions):
@@ -172,7 +181,7 @@ def _nets(network: ReactionNetwork) -> Iterator[Mistake]:
 
 
 def _volumes(network: ReactionNetwork) -> Iterator[Mistake]:
-    """Rates of order m multiplied by ``V^(1 - m)``: concentrations in the place of counts, or another volume."""
+    """Yield rates of order m multiplied by ``V^(1 - m)``: concentrations in the place of counts, or another volume."""
     orders = [sum(reaction.reactants.values()) for reaction in network.reactions]
     if all(order == 1 for order in orders):
         return
@@ -190,7 +199,7 @@ def _volumes(network: ReactionNetwork) -> Iterator[Mistake]:
 
 
 def _initials(network: ReactionNetwork) -> Iterator[Mistake]:
-    """Another initial count of one species."""
+    """Yield another initial count of one species."""
     for name, count in zip(network.species_names, network.initial_state.tolist(), strict=True):
 
         def build(value: float, name: str = name) -> ReactionNetwork:
@@ -201,7 +210,7 @@ def _initials(network: ReactionNetwork) -> Iterator[Mistake]:
 
 
 def _events(network: ReactionNetwork, times: Sequence[float]) -> Iterator[Mistake]:
-    """An event at another time or threshold, or none."""
+    """Yield an event at another time or threshold, or none."""
     for e, event in enumerate(network.events):
         others = [other for k, other in enumerate(network.events) if k != e]
 

@@ -25,7 +25,7 @@ from fsp.validation.pvalues import PValue
 from fsp.validation.samples import MomentRow, Table
 from fsp.validation.statistic import Statistic
 
-__all__ = ["CovarianceCheck", "Moments", "MomentCheck", "exact_moments"]
+__all__ = ["CovarianceCheck", "MomentCheck", "Moments", "exact_moments"]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class MomentCheck:
         p = self._test.p_value(value, n)
         seen, exact = (mean, m.mean) if self.kind == "mean" else (math.sqrt(variance), m.deviation)
         detail = f"{seen:.6g} in place of {exact:.6g}"
-        score, asymptotic, note = (self._z(mean, n) if self.kind == "mean" else self._y(variance, n))
+        score, asymptotic, note = self._z(mean, n) if self.kind == "mean" else self._y(variance, n)
         return Statistic(self.kind, time, self.law.names, n, score, p, asymptotic, detail + note)
 
     def _z(self, mean: float, n: int) -> tuple[float, PValue | None, str]:
@@ -137,7 +137,11 @@ class MomentCheck:
         far = max(abs(mean - m.mean_bounds.lower), abs(mean - m.mean_bounds.upper))
         near = abs(mean - m.mean_bounds.clip(mean))
         root = math.sqrt(n)
-        return score, _normal(root * near / m.deviation_bounds.upper, root * far / m.deviation_bounds.lower), ""
+        return (
+            score,
+            _normal(root * near / m.deviation_bounds.upper, root * far / m.deviation_bounds.lower),
+            "",
+        )
 
     def _y(self, variance: float, n: int) -> tuple[float, PValue | None, str]:
         m = self.moments
@@ -152,7 +156,11 @@ class MomentCheck:
         far = max(abs(ratios.lower - 1.0), abs(ratios.upper - 1.0))
         extra = 2.0 / max(1, n - 1)
         root = math.sqrt(n)
-        return score, _normal(root * near / math.sqrt(most - 1 + extra), root * far / math.sqrt(least - 1 + extra)), ""
+        return (
+            score,
+            _normal(root * near / math.sqrt(most - 1 + extra), root * far / math.sqrt(least - 1 + extra)),
+            "",
+        )
 
 
 def _normal(near: float, far: float) -> PValue:
@@ -186,6 +194,10 @@ class CovarianceCheck:
         """Return the standardised covariance of samples about the exact means."""
         n, test = table.n, self._test
         value = float(self._products(self.law.clip(table.states)) @ table.weights) / n
-        score = math.sqrt(n) * (value - test.mean) / math.sqrt(test.variance) if test.variance > 0 else math.nan
+        score = (
+            math.sqrt(n) * (value - test.mean) / math.sqrt(test.variance) if test.variance > 0 else math.nan
+        )
         detail = f"{value:.6g} in place of {test.mean:.6g}"
-        return Statistic("covariance", table.time, self.law.names, n, score, test.p_value(value, n), None, detail)
+        return Statistic(
+            "covariance", table.time, self.law.names, n, score, test.p_value(value, n), None, detail
+        )

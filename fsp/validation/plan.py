@@ -106,7 +106,10 @@ class Plan:
         for row in samples.moments:
             law = Law.of(laws[row.time], (row.name,))
             moments = self._moments_of(laws[row.time], law, row.time)
-            self._rows[row.time, row.name] = (MomentCheck("mean", law, moments), MomentCheck("sd", law, moments))
+            self._rows[row.time, row.name] = (
+                MomentCheck("mean", law, moments),
+                MomentCheck("sd", law, moments),
+            )
 
     @staticmethod
     def _pair_times(laws: Mapping[float, Distribution], samples: Samples) -> set[float]:
@@ -200,5 +203,7 @@ class Plan:
             Saying that there is nothing to compare.
         """
         if not self.checks and not self._rows:
-            message = "there is nothing to compare: no time and no species of the samples belongs to the exact law"
+            message = (
+                "there is nothing to compare: no time and no species of the samples belongs to the exact law"
+            )
             raise SampleError(message)

@@ -2,9 +2,9 @@
 
 A deviation is *detected* when the tests reject at the level that is left to each of them, ``p* = alpha/m`` for m tests,
 with the stated power (0.9 by default). For a mean the proven p-value is close to ``2 exp(-z^2/2)`` at z standard errors, so
-that ``sqrt(n) d >= sqrt(2 log(2/p*)) + z_power`` for a shift by d standard deviations; for a standard deviation the same holds
-with ``2 r/sqrt(kappa - 1)`` for a relative deviation r. A total variation distance v between the laws over the merged cells
-makes the likelihood ratio at least ``2 n v^2`` (Pinsker's inequality), up to the spread of the samples.
+that ``sqrt(n) d >= sqrt(2 log(2/p*)) + z_power`` for a shift by d standard deviations; for a standard deviation the same
+holds with ``2 r/sqrt(kappa - 1)`` for a relative deviation r. A total variation distance v between the laws over the merged
+cells makes half of the likelihood ratio at least ``2 n v^2`` (Pinsker's inequality), up to the spread of the samples.
 """
 
 from __future__ import annotations

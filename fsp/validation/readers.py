@@ -12,7 +12,15 @@ from numpy.typing import ArrayLike
 
 from fsp.errors import SampleError
 from fsp.validation.frames import from_frame, moment_rows
-from fsp.validation.samples import Samples, Table, check_names, check_times, from_counts, tabulate, whole_numbers
+from fsp.validation.samples import (
+    Samples,
+    Table,
+    check_names,
+    check_times,
+    from_counts,
+    tabulate,
+    whole_numbers,
+)
 
 __all__ = ["read_samples"]
 
@@ -111,14 +119,18 @@ def _from_datasets(datasets: Sequence[Any]) -> Samples:
         if "time" not in dataset.coords and "time" not in dataset.data_vars:
             message = f"dataset {k} has no 'time'"
             raise SampleError(message)
-        runs.append({"time": dataset["time"].values, **{str(v): dataset[v].values for v in dataset.data_vars}})
+        runs.append(
+            {"time": dataset["time"].values, **{str(v): dataset[v].values for v in dataset.data_vars}}
+        )
     return _from_runs(runs)
 
 
 def _from_dataset(dataset: Any, source: str) -> Samples:
     """Read a dataset: one variable for each species over time and runs, or ``counts`` over runs, time, species."""
     if "time" not in dataset.coords and "time" not in dataset.data_vars:
-        message = f"{source}: it has no 'time'; found are {', '.join(map(str, dataset.variables))[:200] or 'none'}"
+        message = (
+            f"{source}: it has no 'time'; found are {', '.join(map(str, dataset.variables))[:200] or 'none'}"
+        )
         raise SampleError(message)
     times = np.atleast_1d(dataset["time"].values)
     if "counts" in dataset.data_vars and "species" in dataset["counts"].dims:
@@ -168,7 +180,9 @@ def _from_mapping(
     if not samples:
         message = "histogram: there are no samples in it"
         raise SampleError(message)
-    if any(isinstance(value, Mapping) for value in samples.values()) and not isinstance(next(iter(samples)), str):
+    if any(isinstance(value, Mapping) for value in samples.values()) and not isinstance(
+        next(iter(samples)), str
+    ):
         parts = [_histogram(value, float(time), species) for time, value in sorted(samples.items())]
     else:
         if times is None:
@@ -263,7 +277,11 @@ def _from_pair(path: Path, n: int | None) -> Samples:
         spread = _open_frame(other)
         names = [str(c).strip() for c in spread.columns]
         spread = spread.set_axis([c if c == "time" else f"{c.removesuffix('-sd')}-sd" for c in names], axis=1)
-        if len(spread) != len(means) or "time" not in spread or not np.array_equal(spread["time"], means.get("time")):
+        if (
+            len(spread) != len(means)
+            or "time" not in spread
+            or not np.array_equal(spread["time"], means.get("time"))
+        ):
             message = f"{str(path)!r} and {str(other)!r} have different times"
             raise SampleError(message)
         means = means.merge(spread, on="time")

@@ -103,7 +103,9 @@ def find_reference(
     if isinstance(against, ReactionNetwork):
         samples, notes = _choose_species(samples, against.species_names, tuple(against.observables), species)
         chosen = solver_tolerance(samples.n) if tolerance is None else tolerance
-        result = solve_transient(against, list(samples.times), tolerance=chosen, initial=initial, progress=False)
+        result = solve_transient(
+            against, list(samples.times), tolerance=chosen, initial=initial, progress=False
+        )
         laws = dict(zip(samples.times, result, strict=True))
         return Reference(laws, samples, against, initial, notes, chosen)
     for name, value in (("initial", initial), ("tolerance", tolerance)):

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from fsp.validation.power import Power
 from fsp.validation.plan import Settings
+from fsp.validation.power import Power
 from fsp.validation.pvalues import PValue, adjust
 from fsp.validation.statistic import Statistic
 
@@ -29,12 +27,11 @@ def adjusted(statistics: Sequence[Statistic], settings: Settings) -> list[Statis
     Those without a p-value of the chosen calibration have no part in the correction and stand at the end.
     """
     used = [s.used(settings.calibration) for s in statistics]
-    family = [k for k, p in enumerate(used) if p is not None]
-    ends = [np.array([used[k][end] for k in family], dtype=float) for end in (0, 1)]  # type: ignore[index]
-    lower, upper = (adjust(p, settings.multiplicity) for p in ends)
+    family = [(k, p) for k, p in enumerate(used) if p is not None]
+    lower, upper = (adjust([p[end] for _, p in family], settings.multiplicity) for end in (0, 1))
     corrected = list(statistics)
-    for place, k in enumerate(family):
-        corrected[k] = replace(statistics[k], adjusted=PValue(float(lower[place]), float(upper[place])))
+    for (k, _), low, high in zip(family, lower.tolist(), upper.tolist(), strict=True):
+        corrected[k] = replace(statistics[k], adjusted=PValue(low, high))
 
     def rank(statistic: Statistic) -> tuple[float, float]:
         p = statistic.used(settings.calibration)

@@ -90,7 +90,7 @@ class Samples:
     @property
     def times(self) -> tuple[float, ...]:
         """All times, ascending."""
-        return tuple(sorted({part.time for part in (*self.tables, *self.moments)}))
+        return tuple(sorted({t.time for t in self.tables} | {r.time for r in self.moments}))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ class Samples:
     @property
     def n(self) -> int:
         """The smallest number of samples at any time."""
-        return min(part.n for part in (*self.tables, *self.moments))
+        return min([t.n for t in self.tables] + [r.n for r in self.moments])
 
     def at_times(self, times: Sequence[float]) -> Samples:
         """Return the samples at some of the times."""

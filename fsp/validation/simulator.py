@@ -120,7 +120,11 @@ def _run(words: Sequence[str], timeout: float) -> str:
     """Run a program to its end; return the end of what it wrote to its error stream."""
     try:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
     except OSError as error:
         message = f"the simulator {words[0]!r} cannot be started: {error.strerror or error}"
@@ -132,7 +136,9 @@ def _run(words: Sequence[str], timeout: float) -> str:
     try:
         code = process.wait(timeout)
     except subprocess.TimeoutExpired:
-        message = f"the simulator did not end within {timeout:g} seconds and was stopped{_quoted(_text(tail))}"
+        message = (
+            f"the simulator did not end within {timeout:g} seconds and was stopped{_quoted(_text(tail))}"
+        )
         raise SimulatorError(message) from None
     finally:  # whatever it left running, also after Ctrl-C
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,7 +1,7 @@
 """Trajectories of a simulator that misses a dependency: after one reaction, the rate of another is not updated.
 
-Such a process is not Markov in the counts (the rate that is remembered belongs to its state), so that it is simulated and not
-solved: the direct method (Gillespie 1977), many trajectories in step.
+Such a process is not Markov in the counts (the rate that is remembered belongs to its state), so that it is simulated and
+not solved: the direct method (Gillespie 1977), many trajectories in step.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A folder of cases in the format of the DSMTS: each is simulated and compared with its exact law.
 
 Evans, Gillespie and Wilkinson (2008), Bioinformatics 24:285-286. A case is a folder NAME with a model
-``NAME-sbml-l3v1.xml`` (or another level; or ``NAME.xml``) and ``NAME-settings.txt``, which says ``start``, ``duration``, ``steps``
-and ``variables``.
+``NAME-sbml-l3v1.xml`` (or another level; or ``NAME.xml``) and ``NAME-settings.txt``, which says ``start``, ``duration``,
+``steps`` and ``variables``.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def find_cases(folder: str | Path) -> list[Case]:
     if not root.is_dir():
         message = f"there is no folder {str(folder)!r}"
         raise ArgumentError(message)
-    cases = [_read_case(path) for path in sorted(root.iterdir()) if (path / f"{path.name}-settings.txt").is_file()]
+    cases = [
+        _read_case(path) for path in sorted(root.iterdir()) if (path / f"{path.name}-settings.txt").is_file()
+    ]
     if not cases:
         message = f"{str(folder)!r} holds no case: a case is a folder NAME with NAME-settings.txt and a model"
         raise ArgumentError(message)
@@ -103,7 +105,9 @@ def _read_case(folder: Path) -> Case:
     return Case(name, model, times, variables)
 
 
-def run_suite(cases: Sequence[Case], simulate: Simulate, *, alpha: float = 1e-6, **options: Any) -> Iterator[Outcome]:
+def run_suite(
+    cases: Sequence[Case], simulate: Simulate, *, alpha: float = 1e-6, **options: Any
+) -> Iterator[Outcome]:
     """Yield the outcome of each case.
 
     Parameters

@@ -37,7 +37,9 @@ def describe_report(report: ValidationReport) -> str:
             f"({kind}; {report.settings.calibration} p-values, {correction} over {len(family)} tests)",
         )
     )
-    facts.append(("Z, Y", f"largest |Z| {_number(report.largest('mean'))}, |Y| {_number(report.largest('sd'))}"))
+    facts.append(
+        ("Z, Y", f"largest |Z| {_number(report.largest('mean'))}, |Y| {_number(report.largest('sd'))}")
+    )
     facts += _power_facts(report)
     facts += [("note", note) for note in report.notes]
     if report.diagnosis is not None:
