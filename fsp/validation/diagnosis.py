@@ -3,7 +3,7 @@
 Each hypothesis (`fsp.validation.mistakes`) is a network, which is solved exactly at some of the times of the samples, or,
 where a dependency was missed, a simulation (`fsp.validation.stale`). Hypotheses are ranked by how well their law explains
 the samples (`fsp.validation.fit`); one is an *explanation* when the samples are consistent with its law. First those without
-a fitted parameter are tried; only if none of them fits, parameters are fitted, and missed dependencies simulated.
+a fitted parameter are tried; only if none of them fits, parameters are fitted and missed dependencies simulated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["Diagnosis", "Explanation", "find_mistake"]
 #: Times that hypotheses are compared at, and the tolerance of their solution.
 _TIMES, _TOLERANCE = 8, 1e-6
 #: Deviances that differ by less do not tell two hypotheses apart.
-_TIE = 10.0
+_TIE = 25.0
 #: The level at which samples are consistent with a hypothesis.
 _LEVEL = 1e-3
 #: Trajectories with a missed dependency: to look for it, and to be sure; and the steps that may be spent on each.
@@ -279,38 +279,53 @@ def find_mistake(reference: Reference, settings: Settings) -> Diagnosis:
             search.try_value(mistake, value)
     if not search.is_solved():
         _fit_parameters(search, mistakes)
-    if not search.is_solved():
+    if (
+        not search.is_solved() or search.ranked()[0].fitted
+    ):  # a fitted rate can look like a rate that lags behind
         search.simulate_edges()
     return _conclude(search)
 
 
 def _fit_parameters(search: _Search, mistakes: Sequence[Mistake]) -> None:
-    """Fit the parameters of the families that promise most."""
+    """Fit the parameters of the families that promise most: first roughly, then those of the best."""
 
     def promise(mistake: Mistake) -> float:
         return min(search.try_value(mistake, value) for value in mistake.values)
 
+    rough: list[tuple[float, float, Mistake]] = []
     for mistake in sorted((m for m in mistakes if m.search), key=promise)[:_FITTED]:
-        values = mistake.values
-
-        def deviance(value: float, mistake: Mistake = mistake) -> float:
-            return min(1e12, search.try_value(mistake, float(value), fitted=True))
-
+        best = _fit(search, mistake)
+        rough.append((search.try_value(mistake, best), best, mistake))
+    for _, value, mistake in sorted(rough, key=lambda found: found[0])[:2]:
         if mistake.search == "scale":
-            optimize.minimize_scalar(
-                lambda log, f=deviance: f(math.exp(log)), bounds=(math.log(0.1), math.log(10.0)), method="bounded",
-                options={"xatol": 2e-3, "maxiter": 25},
-            )  # fmt: skip
-        elif mistake.search == "count":
-            start = max(values) - 1.0
-            _fit_count(deviance, start, min(values, key=deviance) - start)
-        else:
-            best = min(values, key=deviance)
-            reach = min(abs(v) for v in values)
-            bounds = (best - 2.0 * reach, best + 2.0 * reach)
-            optimize.minimize_scalar(
-                deviance, bounds=bounds, method="bounded", options={"xatol": reach / 100, "maxiter": 25}
-            )
+            _minimise(search, mistake, (0.96 * value, 1.04 * value), 1e-3)
+
+
+def _fit(search: _Search, mistake: Mistake) -> float:
+    """Return the parameter with about the smallest deviance."""
+    values = mistake.values
+    best = min(values, key=lambda value: search.try_value(mistake, value))
+    if mistake.search == "scale":
+        return _minimise(search, mistake, (0.1, 10.0), 0.02)
+    if mistake.search == "count":
+        start = max(values) - 1.0
+        return _fit_count(lambda value: search.try_value(mistake, value, fitted=True), start, best - start)
+    reach = min(abs(value) for value in values)
+    return _minimise(search, mistake, (best - 2.0 * reach, best + 2.0 * reach), reach / 50.0)
+
+
+def _minimise(search: _Search, mistake: Mistake, bounds: tuple[float, float], accuracy: float) -> float:
+    """Return where the deviance is smallest between two values; factors are searched by their logarithms."""
+    scale = mistake.search == "scale"
+
+    def deviance(x: float) -> float:
+        return min(1e12, search.try_value(mistake, math.exp(x) if scale else float(x), fitted=True))
+
+    ends = (math.log(bounds[0]), math.log(bounds[1])) if scale else bounds
+    found = optimize.minimize_scalar(
+        deviance, bounds=ends, method="bounded", options={"xatol": accuracy, "maxiter": 30}
+    )
+    return math.exp(found.x) if scale else float(found.x)
 
 
 def _fit_count(deviance: Callable[[float], float], start: float, direction: float) -> float:
@@ -338,12 +353,12 @@ def _conclude(search: _Search) -> Diagnosis:
     ranked = search.ranked()
     tested: list[Explanation] = []
     for found in ranked[:40]:
-        if tested and found.deviance > tested[0].deviance + 100.0 * _TIE:
+        if tested and found.deviance > tested[0].deviance + 40.0 * _TIE:
             break
         if search.explains(found):
             tested.append(replace(found, fits=True))
     if not tested:
-        return Diagnosis(None, (), tuple(ranked[:5]), search.model_deviance)
+        return Diagnosis(None, (), _closest(ranked), search.model_deviance)
     best = tested[0].deviance
     equal = [e for e in tested if e.deviance <= best + _TIE]
     equal.sort(key=lambda e: (e.fitted, e.kind == "stale", e.deviance))
@@ -355,7 +370,13 @@ def _conclude(search: _Search) -> Diagnosis:
         if _place(other) not in seen:
             seen.add(_place(other))
             others.append(other)
-    return Diagnosis(first, tuple(others), tuple(ranked[:5]), search.model_deviance)
+    return Diagnosis(first, tuple(others), _closest(ranked), search.model_deviance)
+
+
+def _closest(ranked: Sequence[Explanation]) -> tuple[Explanation, ...]:
+    """Return the five best places, each with its best parameter."""
+    best = {_place(found): found for found in reversed(ranked)}
+    return tuple(sorted(best.values(), key=lambda e: e.deviance)[:5])
 
 
 def _place(found: Explanation) -> tuple[str, str]:
