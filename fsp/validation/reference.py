@@ -16,7 +16,7 @@ from fsp.model.loader import load_model
 from fsp.model.network import ReactionNetwork
 from fsp.results import TransientResult
 from fsp.solve import solve_transient
-from fsp.validation.samples import Samples, need_columns
+from fsp.validation.samples import Samples, Table, need_columns, whole_numbers
 
 __all__ = ["Reference", "find_reference", "solver_tolerance"]
 
@@ -100,6 +100,9 @@ def find_reference(
         against = load_model(against)
     if not isinstance(against, ReactionNetwork) and hasattr(against, "distribution"):
         against = against.distribution  # a stationary result
+    network = getattr(against, "network", against)
+    if isinstance(network, ReactionNetwork):
+        samples = derive_observables(samples, network, species or ())
     if isinstance(against, ReactionNetwork):
         samples, notes = _choose_species(samples, against.species_names, tuple(against.observables), species)
         chosen = solver_tolerance(samples.n) if tolerance is None else tolerance
@@ -135,6 +138,30 @@ def find_reference(
         left_out = [time for time in found if time not in common]
         notes += (f"not compared, because the result has no such times: t = {_list(left_out)}",)
     return Reference(common, samples.at_times(list(common)), against.network, None, notes)
+
+
+def derive_observables(samples: Samples, network: ReactionNetwork, wanted: Sequence[str]) -> Samples:
+    """Return samples with columns of the wanted observables that they lack, computed from their counts.
+
+    Not where events change a parameter that an observable reads, so that its value depends on more than counts.
+    """
+    changed = network.event_rules.changed if network.events else frozenset()
+    missing = [
+        o
+        for name, o in network.observables.items()
+        if name in wanted and name not in samples.names and not changed & set(o.function.parameters)
+    ]
+    tables = []
+    for table in samples.tables:
+        known = [o for o in missing if set(o.species) <= set(table.names)]
+        if known:
+            counts = {name: table.states[:, k] for k, name in enumerate(table.names)}
+            values = np.stack([o.evaluate(counts, time=table.time) for o in known], axis=1)
+            columns = whole_numbers(values, f"{known[0].name}, computed from the samples")
+            states = np.concatenate([table.states, columns], axis=1)
+            table = Table(table.time, (*table.names, *(o.name for o in known)), states, table.weights)
+        tables.append(table)
+    return Samples(tuple(tables), samples.moments, samples.source, samples.notes)
 
 
 def _at(result: TransientResult, time: float) -> Distribution | None:

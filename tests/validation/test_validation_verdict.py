@@ -187,6 +187,9 @@ def test_observables_can_be_compared():
     samples = draw(result, 10_000, 2)
     both = np.concatenate([samples, 2 * samples], axis=2)
     assert fsp.validate(both, result, times=TIMES, species=["X", "twice"]).verdict == "consistent"
+    computed = fsp.validate([{"time": TIMES, "X": s[:, 0]} for s in samples], result, species=["X", "twice"])
+    assert computed.verdict == "consistent"
+    assert any(s.names == ("twice",) for s in computed.statistics)
     wrong = np.concatenate([samples, 2 * samples + 1], axis=2)
     assert (
         fsp.validate(wrong, result, times=TIMES, species=["X", "twice"], diagnose=False).verdict
