@@ -126,7 +126,7 @@ def _from_long(frame: pd.DataFrame, trajectory: str | None, source: str) -> Samp
         )
         raise SampleError(message)
     grid = times.reshape(n_runs, -1)
-    if not bool(np.all(np.abs(grid - grid[0]) <= 1e-9 * np.maximum(1.0, np.abs(grid[0])))):
+    if not bool(np.all(np.abs(grid - grid[0]) <= 1e-9 * np.abs(grid[0]).max())):
         message = f"{source}: the trajectories have different times; samples need the same times for all"
         raise SampleError(message)
     values = frame[species].to_numpy()[order].reshape(n_runs, -1, len(species))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fsp.distribution import Distribution
-from fsp.plot_style import colour, count_axis, free_axis, label
+from fsp.plot_style import colour, count_axis, free_axis, label, legend_below
 from fsp.validation.laws import Law
 from fsp.validation.samples import Samples
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_report"]
 
-_FLOOR = 1e-30  # smaller p-values are drawn here
+_FLOOR = 1e-40  # smaller p-values are drawn here, as triangles
 _NAMES = 6
 
 
@@ -60,7 +60,7 @@ def _draw_scores(ax: Any, report: ValidationReport, names: list[str]) -> None:
     ax.set_title("means and deviations", loc="left")
     free_axis(ax)
     if 0 < len(names) <= 3:
-        ax.legend(frameon=False, fontsize="small")
+        legend_below(ax, 2, depth=0.17)
 
 
 def _draw_p_values(ax: Any, report: ValidationReport) -> None:
@@ -73,7 +73,9 @@ def _draw_p_values(ax: Any, report: ValidationReport) -> None:
         lower = np.array([max(p.lower, _FLOOR) for p in ends])
         place = k + 0.3 * (np.arange(len(ends)) / max(1, len(ends) - 1) - 0.5)
         ax.vlines(place, lower, upper, color=colour(0), lw=1.0)
-        ax.plot(place, upper, "o", ms=3, color=colour(0))
+        beyond = upper <= _FLOOR
+        ax.plot(place[~beyond], upper[~beyond], "o", ms=3, color=colour(0))
+        ax.plot(place[beyond], upper[beyond], "v", ms=5, color=colour(0))
     ax.axhline(report.settings.alpha, color=colour(1), lw=1.2, ls="--")
     ax.annotate(
         f"level {report.settings.alpha:g}", (1.0, report.settings.alpha), xycoords=("axes fraction", "data"),

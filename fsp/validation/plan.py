@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +44,10 @@ class Settings:
     def __post_init__(self) -> None:
         for name, low, high in (("alpha", 0.0, 1.0), ("power", 0.0, 1.0), ("resolution", 0.0, 10.0)):
             value = getattr(self, name)
-            if not low < value < high:
+            if not isinstance(value, Real) or not low < float(value) < high:
                 message = f"{name} must lie between {low:g} and {high:g}, not {value!r}"
                 raise ArgumentError(message)
-        if not 1.0 <= self.min_expected < np.inf:
+        if not isinstance(self.min_expected, Real) or not 1.0 <= self.min_expected < np.inf:
             message = f"min_expected must be at least 1, not {self.min_expected!r}"
             raise ArgumentError(message)
         for name, known in (("multiplicity", MULTIPLICITIES), ("calibration", CALIBRATIONS)):

@@ -183,7 +183,7 @@ def _from_mapping(
     if any(isinstance(value, Mapping) for value in samples.values()) and not isinstance(
         next(iter(samples)), str
     ):
-        parts = [_histogram(value, float(time), species) for time, value in sorted(samples.items())]
+        parts = [_histogram(samples[time], float(time), species) for time in _sorted_times(samples)]
     else:
         if times is None:
             message = "a histogram needs times= (its time), or a mapping {time: histogram}"
@@ -194,6 +194,14 @@ def _from_mapping(
             raise SampleError(message)
         parts = [_histogram(samples, float(grid[0]), species)]
     return Samples(tuple(table for part in parts for table in part), source="histogram")
+
+
+def _sorted_times(samples: Mapping[Any, Any]) -> list[Any]:
+    try:
+        return sorted(samples, key=float)
+    except (TypeError, ValueError) as error:
+        message = f"histograms need {{time: {{state: frequency}}}}, and not all of these times are numbers ({error})"
+        raise SampleError(message) from error
 
 
 def _histogram(samples: Mapping[Any, Any], time: float, species: Sequence[str] | None) -> list[Table]:

@@ -178,6 +178,24 @@ def test_bad_times_and_names_are_refused(times, species, problem):
         read_samples(COUNTS, times=times, species=species)
 
 
+def test_bad_histograms_are_refused():
+    for histogram, options, problem in [
+        ({}, {}, "no samples"),
+        ({None: {0: 1}}, {"species": ["A"]}, "not all of these times are numbers"),
+        ({0: 3}, {"species": ["A"]}, "needs times="),
+        ({0: 3}, {"times": [1, 2], "species": ["A"]}, "needs one time"),
+        ({0: 3}, {"times": 1.0}, "need species="),
+        ({(0, 1): 3}, {"times": 1.0, "species": ["A"]}, "one count for each"),
+        ({0: -3}, {"times": 1.0, "species": ["A"]}, "negative"),
+        ({0: 0}, {"times": 1.0, "species": ["A"]}, "no samples"),
+        ({0.5: 3}, {"times": 1.0, "species": ["A"]}, "not a whole number"),
+        ({-1.0: {0: 3}}, {"species": ["A"]}, "at least 0"),
+        ({"A": 3}, {"times": 1.0}, "species: {count: frequency}"),
+    ]:
+        with pytest.raises(SampleError, match=problem):
+            read_samples(histogram, **options)
+
+
 @pytest.mark.parametrize("what", [None, 3, object(), b"bytes", lambda: 1])
 def test_unknown_forms_are_refused(what):
     with pytest.raises(SampleError, match="are not known|needs times"):
