@@ -85,8 +85,8 @@ def gamma_tail(x: float, shape: float) -> float:
 
     Examples
     --------
-    >>> gamma_tail(1.0, 3.0), round(gamma_tail(20.0, 3.0), 9)
-    (1.0, 1.2e-05)
+    >>> gamma_tail(1.0, 3.0), round(gamma_tail(20.0, 3.0), 7)
+    (1.0, 1.23e-05)
     """
     if x <= shape or shape <= 0.0:
         return 1.0 if x <= shape or x == 0.0 else math.exp(-x)
