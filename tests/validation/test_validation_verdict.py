@@ -181,6 +181,14 @@ def test_a_distribution_stands_for_all_times(open_exact):
     assert {s.time for s in report.statistics} == {50.0, 60.0, 70.0}
 
 
+def test_a_stationary_result_stands_for_all_times():
+    stationary = fsp.solve_stationary(OPEN, tolerance=1e-9)
+    samples = stationary.distribution.sample(10_000, seed=4)
+    report = fsp.validate(samples, stationary, times=[99.0], species=["X"])
+    assert report.verdict == "consistent"
+    assert fsp.validate(samples + 1, stationary, times=[99.0], species=["X"]).verdict == "inconsistent"
+
+
 def test_rates_that_depend_on_time():
     network = fsp.ReactionNetwork({"X": 5}, ["0 -> X ; 6*(1 + sin(time))", "X -> 0 @ 1"])
     ensemble = fsp.simulate(network, times=TIMES, n_trajectories=10_000, seed=3)
