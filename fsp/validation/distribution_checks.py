@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from fsp.interval import Interval
+from fsp.pointset import ListedStates
 from fsp.validation.cells import Cells
 from fsp.validation.laws import Law
 from fsp.validation.pvalues import PValue, gamma_tail
@@ -171,22 +172,14 @@ class RegionCheck:
         return int(counts.min()) if self.beyond > 0 else int(counts.max())
 
     @cached_property
-    def _ranked(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Keys of the kept states, sorted, with their positions, and the widths that make the keys."""
-        widths = self.law.high - self.law.low + 1
-        keys = _keys(self.law.states, self.law.low, widths)
-        order = np.argsort(keys, kind="stable")
-        return keys[order], order, widths
+    def _kept(self) -> ListedStates:
+        return ListedStates(self.law.states, self.law.names)
 
     def _inside(self, states: NDArray[np.int64]) -> NDArray[np.bool_]:
         if self.beyond:
             return np.asarray((states[:, 0] - self._edge) * self.beyond >= 0)
-        keys, order, widths = self._ranked
-        within = np.all((states >= self.law.low) & (states <= self.law.high), axis=1)
-        wanted = _keys(self.law.clip(states), self.law.low, widths)
-        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        known = within & (keys[place] == wanted)
-        return np.asarray(np.where(known, self.chosen[order[place]], True))
+        position = self._kept.index(states)
+        return np.asarray(np.where(position >= 0, self.chosen[np.maximum(position, 0)], True))
 
     def run(self, table: Table) -> Statistic:
         """Return the number of samples in the region."""
@@ -219,13 +212,6 @@ class RegionCheck:
         return int(table.weights[np.any(table.states @ matrix.T != totals, axis=1)].sum())
 
 
-def _keys(states: NDArray[np.int64], low: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int64]:
-    keys = np.zeros(len(states), dtype=np.int64)
-    for column in range(states.shape[1]):
-        keys = keys * widths[column] + (states[:, column] - low[column])
-    return keys
-
-
 def tail_checks(law: Law, n: int, expected: float) -> list[RegionCheck]:
     """Return the tests of the two tails of one species in which ``expected`` of n samples lie, or less."""
     found = []
@@ -242,9 +228,6 @@ def tail_checks(law: Law, n: int, expected: float) -> list[RegionCheck]:
 
 def region_checks(law: Law, laws: tuple[NDArray[np.int64], NDArray[np.int64]] | None) -> list[RegionCheck]:
     """Return the tests of the rarest states, of 1 % probability in all, and of the states that are not kept."""
-    sizes = (law.high - law.low + 1).astype(object)
-    if int(np.prod(sizes)) >= 2**62:
-        return []
     order = np.argsort(law.masses, kind="stable")
     rare = int(np.searchsorted(np.cumsum(law.masses[order]), 0.01, side="right"))
     chosen = np.zeros(len(law.states), dtype=np.bool_)

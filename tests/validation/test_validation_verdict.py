@@ -132,6 +132,20 @@ def test_the_other_calibration_and_correction(exact):
     assert all(s.adjusted is None for s in check(samples, exact).statistics if s.kind == "chi2")
 
 
+def test_many_species_with_large_counts_are_compared_jointly():
+    """The box of their counts has more than 2^64 states, of which fifty have a probability."""
+    names = [f"S{k}" for k in range(9)]
+    states = np.random.default_rng(1).integers(0, 300, size=(50, 9))
+    states[0], states[1] = 0, 299
+    law = fsp.Distribution.from_states(states, np.full(50, 0.02), names)
+    samples = law.sample(10_000, seed=2)
+    assert fsp.validate(samples, law, times=[1.0], species=names).verdict == "consistent"
+    samples[5, 3] += 1
+    report = fsp.validate(samples, law, times=[1.0], species=names)
+    assert report.verdict == "inconsistent"
+    assert report.worst.kind == "outside"
+
+
 def test_joint_laws_are_compared_and_not_only_marginals():
     """Two independent species whose samples are coupled: every marginal is right."""
     network = fsp.ReactionNetwork(
