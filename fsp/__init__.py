@@ -21,6 +21,8 @@ from fsp.errors import (
     ModelError,
     NoStationaryLawError,
     PropensityError,
+    SampleError,
+    SimulatorError,
     SolverError,
     StateSpaceLimitError,
     StorageError,
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from fsp.solve import solve_transient
     from fsp.stationary_result import StationaryResult
     from fsp.stationary_solve import solve_stationary
+    from fsp.validation.front import validate
+    from fsp.validation.report import ValidationReport
 
 __all__ = [
     "ArgumentError",
@@ -70,6 +74,8 @@ __all__ = [
     "PropensityError",
     "Reaction",
     "ReactionNetwork",
+    "SampleError",
+    "SimulatorError",
     "SlowModes",
     "SolverError",
     "StateSpaceLimitError",
@@ -79,6 +85,7 @@ __all__ = [
     "ToleranceError",
     "TransientResult",
     "UnsupportedError",
+    "ValidationReport",
     "__version__",
     "expected_reward",
     "export_chain",
@@ -92,6 +99,7 @@ __all__ = [
     "solve_stationary",
     "solve_transient",
     "thermodynamics",
+    "validate",
 ]
 
 #: Where the names live that are imported when they are first used, so that ``import fsp`` is quick.
@@ -109,6 +117,7 @@ _LAZY = {
     "StationaryResult": "fsp.stationary_result",
     "Thermodynamics": "fsp.analysis.thermodynamics",
     "TransientResult": "fsp.results",
+    "ValidationReport": "fsp.validation.report",
     "expected_reward": "fsp.analysis.rewards",
     "export_chain": "fsp.export",
     "first_passage": "fsp.analysis.first_passage",
@@ -120,6 +129,7 @@ _LAZY = {
     "solve_stationary": "fsp.stationary_solve",
     "solve_transient": "fsp.solve",
     "thermodynamics": "fsp.analysis.thermodynamics",
+    "validate": "fsp.validation.front",
 }
 
 

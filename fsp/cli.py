@@ -23,6 +23,7 @@ from fsp.cli_first_passage import first_passage
 from fsp.cli_modes import modes
 from fsp.cli_simulate import simulate
 from fsp.cli_stationary import stationary
+from fsp.cli_validate import validate
 from fsp.errors import ArgumentError, FSPError, SolverError, StorageError
 
 __all__ = ["main"]
@@ -201,6 +202,7 @@ commands.add_command(stationary)
 commands.add_command(first_passage)
 commands.add_command(modes)
 commands.add_command(simulate)
+commands.add_command(validate)
 
 
 def _load(model: str) -> Any:

@@ -13,6 +13,8 @@ __all__ = [
     "ModelError",
     "NoStationaryLawError",
     "PropensityError",
+    "SampleError",
+    "SimulatorError",
     "SolverError",
     "StateSpaceLimitError",
     "StorageError",
@@ -51,6 +53,14 @@ class PropensityError(ModelError):
 
 class NoStationaryLawError(FSPError):
     """The network has no stationary law; the message says why."""
+
+
+class SampleError(ArgumentError):
+    """Samples that are to be validated cannot be read, or are no molecule counts."""
+
+
+class SimulatorError(FSPError, RuntimeError):
+    """A simulator that was to be validated failed, did not end, or wrote nothing that can be read."""
 
 
 class StorageError(FSPError, OSError):
