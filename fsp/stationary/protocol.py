@@ -31,7 +31,10 @@ class ChainSolver(Protocol):
         One line about what was done (sizes, iterations, fill), for the result.
     """
 
-    info: str
+    @property
+    def info(self) -> str:
+        """One line about what was done."""
+        ...
 
     def __init__(self, chain: FiniteChain, tolerance: float = 1e-12) -> None: ...
 
