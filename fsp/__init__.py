@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
     from fsp.modes import SlowModes, slow_modes
     from fsp.results import TransientResult
-    from fsp.simulate import simulate
+    from fsp.simulation import simulate
     from fsp.solve import solve_transient
     from fsp.solve_stationary import solve_stationary
     from fsp.stationary_result import StationaryResult
@@ -115,7 +115,7 @@ _LAZY = {
     "load_ensemble": "fsp.ensemble",
     "load_model": "fsp.model.loader",
     "load_result": "fsp.load",
-    "simulate": "fsp.simulate",
+    "simulate": "fsp.simulation",
     "slow_modes": "fsp.modes",
     "solve_stationary": "fsp.solve_stationary",
     "solve_transient": "fsp.solve",

@@ -21,6 +21,7 @@ from fsp.cli_arguments import FIGURES, SAVES, check_picture, parse_bounds, parse
 from fsp.cli_export import export
 from fsp.cli_first_passage import first_passage
 from fsp.cli_modes import modes
+from fsp.cli_simulate import simulate
 from fsp.cli_stationary import stationary
 from fsp.errors import ArgumentError, FSPError, SolverError, StorageError
 
@@ -199,6 +200,7 @@ commands.add_command(export)
 commands.add_command(stationary)
 commands.add_command(first_passage)
 commands.add_command(modes)
+commands.add_command(simulate)
 
 
 def _load(model: str) -> Any:

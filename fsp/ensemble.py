@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class Trajectory:
     ----------
     times : ndarray of float64, shape (n_events,)
     reactions : ndarray of int64, shape (n_events,)
-        Which reaction; -1 for an event of the network, which may have no time of its own.
+        Which reaction; -1 for events of the network. Those that leave all counts as they are do not appear.
     states : ndarray of int64, shape (n_events, n_species)
         The counts afterwards.
     """
@@ -75,15 +76,18 @@ class Ensemble:
     Examples
     --------
     >>> import fsp
-    >>> ensemble = fsp.simulate(fsp.gallery.birth_death(), times=[1.0, 2.0], n_trajectories=1000, seed=1)
+    >>> network = fsp.ReactionNetwork({"X": 0}, ["0 -> X @ 10", "X -> 0 @ 1"])
+    >>> ensemble = fsp.simulate(network, times=[1.0, 50.0], n_trajectories=1000, seed=1)
     >>> ensemble.counts.shape
     (1000, 2, 1)
-    >>> bool(abs(ensemble.mean("X")[1] - 10 * (1 - 2.718281828**-2)) < 0.5)
+    >>> low, high = ensemble.mean_interval("X", level=0.999)
+    >>> bool(low[1] < 10.0 < high[1])
     True
     """
 
     def __init__(
-        self, network: ReactionNetwork | None, times: FloatArray, counts: IntArray, *, species_names: Sequence[str], seed: int,
+        self, network: ReactionNetwork | None, times: FloatArray, counts: IntArray, *, species_names:
+        Sequence[str], seed: int,
         trajectories: IntArray, method: str, why: str, complete: bool = True, statistics: Mapping[str, float] | None = None,
         events: list[Trajectory] | None = None, initial: str = "", version: str = __version__,
     ) -> None:  # fmt: skip
@@ -163,7 +167,9 @@ class Ensemble:
         from scipy import stats
 
         self._need(2)
-        half = float(stats.t.ppf(0.5 + 0.5 * _level(level), self.n_trajectories - 1)) / math.sqrt(self.n_trajectories)
+        half = float(stats.t.ppf(0.5 + 0.5 * _level(level), self.n_trajectories - 1)) / math.sqrt(
+            self.n_trajectories
+        )
         mean, std = self.mean(name), self.std(name)
         return mean - half * std, mean + half * std
 
@@ -215,7 +221,13 @@ class Ensemble:
         p = hits / self.n_trajectories
         error = float(np.sqrt(2.0 / math.pi * p * (1.0 - p) / self.n_trajectories).sum())
         return Distribution.from_states(
-            states, p, self.species_names, error_bound=error, certified=False, time=float(time), lower_bound=False
+            states,
+            p,
+            self.species_names,
+            error_bound=error,
+            certified=False,
+            time=float(time),
+            lower_bound=False,
         )
 
     # -- output --------------------------------------------------------------------------------------------
@@ -248,7 +260,8 @@ class Ensemble:
 
         record: dict[str, Any] = {
             "seed": self.seed, "method": self.method, "why": self.why, "complete": self.complete,
-            "statistics": self.statistics, "initial": self.initial, "version": self.version, "network": self._network_record(),
+            "statistics": self.statistics, "initial": self.initial, "version": self.version, "network":
+            self._network_record(),
         }  # fmt: skip
         variables: dict[str, Any] = {
             "counts": (("trajectory", "time", "species"), self.counts),
@@ -264,12 +277,20 @@ class Ensemble:
                 "trajectory_edge",
                 np.concatenate([[0], np.cumsum([e.times.size for e in self.events])]).astype(np.int64),
             )
-            empty = Trajectory(np.zeros(0), np.zeros(0, np.int64), np.zeros((0, len(self.species_names)), np.int64))
+            empty = Trajectory(
+                np.zeros(0), np.zeros(0, np.int64), np.zeros((0, len(self.species_names)), np.int64)
+            )
             every = [empty, *self.events]
             variables["event_time"] = ("event", np.concatenate([e.times for e in every]))
             variables["event_reaction"] = ("event", np.concatenate([e.reactions for e in every]))
             variables["event_state"] = (("event", "species"), np.concatenate([e.states for e in every]))
-        notes = {"kind": ENSEMBLE_KIND, "format": _FORMAT, "seed": str(self.seed), "method": self.method, "version": self.version}
+        notes = {
+            "kind": ENSEMBLE_KIND,
+            "format": _FORMAT,
+            "seed": str(self.seed),
+            "method": self.method,
+            "version": self.version,
+        }
         return xarray.Dataset(variables, coordinates, notes)
 
     def _network_record(self) -> Any:
@@ -306,7 +327,9 @@ class Ensemble:
 
     def __repr__(self) -> str:
         done = "" if self.complete else " (incomplete)"
-        lines = [f"Ensemble: {self.n_trajectories:,} trajectories, {len(self)} times, {', '.join(self.species_names[:12])}{done}"]
+        lines = [
+            f"Ensemble: {self.n_trajectories:,} trajectories, {len(self)} times, {', '.join(self.species_names[:12])}{done}"
+        ]
         if self.n_trajectories > 1:
             names = self.species_names[:4]
             lines.append(f"{'time':>10}" + "".join(f"  {'mean ' + n:>14}  {'sd':>11}" for n in names))
@@ -352,7 +375,7 @@ def ensemble_from_dataset(dataset: xr.Dataset) -> Ensemble:
         message = "this is not an ensemble of this package (the attribute 'kind' is missing or another one)"
         raise ArgumentError(message)
     if int(dataset.attrs["format"]) != _FORMAT:
-        message = f"the file has the layout {int(dataset.attrs['format'])}, this version reads {_FORMAT}: upgrade the package"
+        message = f"the file has layout {int(dataset.attrs['format'])}, this version reads {_FORMAT}: upgrade the package"
         raise ArgumentError(message)
     try:
         record = json.loads(str(dataset["record"].values[()]))
@@ -364,10 +387,10 @@ def ensemble_from_dataset(dataset: xr.Dataset) -> Ensemble:
         events = None
         if "event_offset" in dataset:
             edges = dataset["event_offset"].values.tolist()
-            times, reactions, states = (dataset[f"event_{key}"].values for key in ("time", "reaction", "state"))
-            events = [
-                Trajectory(times[a:b], reactions[a:b], states[a:b]) for a, b in zip(edges, edges[1:], strict=False)
-            ]
+            times, reactions, states = (
+                dataset[f"event_{key}"].values for key in ("time", "reaction", "state")
+            )
+            events = [Trajectory(times[a:b], reactions[a:b], states[a:b]) for a, b in pairwise(edges)]
         return Ensemble(
             network, np.asarray(dataset["time"].values, np.float64), dataset["counts"].values,
             species_names=[str(name) for name in dataset["species"].values], seed=record["seed"],

@@ -27,7 +27,9 @@ def draw_ensemble(ensemble: Ensemble, names: Sequence[str], exact: Any = None, a
     if exact is not None:
         for name in names:
             if name not in exact.species_names:
-                message = f"the exact result has no species {name!r} (known: {', '.join(exact.species_names)})"
+                message = (
+                    f"the exact result has no species {name!r} (known: {', '.join(exact.species_names)})"
+                )
                 raise ArgumentError(message)
     ax = new_axes(ax)
     highest = 1.0
@@ -36,9 +38,20 @@ def draw_ensemble(ensemble: Ensemble, names: Sequence[str], exact: Any = None, a
         mean = ensemble.mean(name)
         std = np.zeros_like(mean) if single else ensemble.std(name)
         low, high = (mean, mean) if single else ensemble.mean_interval(name)
-        ax.fill_between(ensemble.times, np.maximum(mean - std, 0.0), mean + std, color=colour(k), alpha=0.2, lw=0)
+        ax.fill_between(
+            ensemble.times, np.maximum(mean - std, 0.0), mean + std, color=colour(k), alpha=0.2, lw=0
+        )
         bars = np.maximum(np.array([mean - low, high - mean]), 0.0)
-        ax.errorbar(ensemble.times, mean, yerr=bars, color=colour(k), fmt="o", markersize=3.5, lw=1.2, label=label(name))
+        ax.errorbar(
+            ensemble.times,
+            mean,
+            yerr=bars,
+            color=colour(k),
+            fmt="o",
+            markersize=3.5,
+            lw=1.2,
+            label=label(name),
+        )
         highest = max(highest, float((mean + std).max()))
         if exact is not None:
             there, spread = np.asarray(exact.mean(name)), np.asarray(exact.std(name))

@@ -48,7 +48,9 @@ class SimulationProgress:
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=self._total, file=sys.stderr, leave=False, dynamic_ncols=True, unit=" trajectories")
+            self._bar = tqdm(
+                total=self._total, file=sys.stderr, leave=False, dynamic_ncols=True, unit=" trajectories"
+            )
             self._bar.start_t -= elapsed
         self._bar.n = self._done
         self._bar.set_postfix_str(f"{self._reactions / max(elapsed, 1e-9):,.0f} reactions/s", refresh=False)

@@ -1,7 +1,7 @@
 """Taking the trajectories of a chunk forward: what all methods share around their innermost loops.
 
-The call comes to rest when something has to be done that compiled code cannot do, such as making tables longer. The lanes keep
-what they have, so that the random numbers of a trajectory do not depend on what the others needed.
+The call comes to rest when something has to be done that compiled code cannot do, such as making tables longer. The
+lanes keep what they have, so that the random numbers of a trajectory do not depend on what the others needed.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ from fsp.ssa.layout import (
     BAD_RATE,
     BAD_TRIGGER,
     BUFFER,
+    CLOCKS,
     CROSSED,
+    DECK,
     DONE,
     EXCEEDED,
     FULL,
     OUTSIDE,
     PAUSE,
     PENDING,
+    PLACES,
     REFILL,
     STOP,
     UNFIT,
+    Memory,
 )  # fmt: skip
-from fsp.ssa.memory import pointer
+from fsp.ssa.memory import get, pointer, put
 from fsp.ssa.stack import run_program
-from fsp.ssa.streams import exponentials, fill
+from fsp.ssa.streams import fill
 
 __all__ = ["COMPOSITION_REJECTION", "DIRECT", "NEXT_REACTION", "THINNING", "advance"]
 
@@ -42,157 +46,144 @@ _NOTHING, _LOAD, _UPDATE = 0, 1, 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _triggered(net, run, i, state, stack):  # type: ignore[no-untyped-def]
-    """Note which triggers are true; return PENDING, or the reason why the trajectory has to be left."""
-    x, code, numbers, work = pointer(state), pointer(net.code), pointer(net.numbers), pointer(stack)
-    for e in range(net.triggers.size):
-        value = run_program(net.triggers[e], x, 0, 0.0, code, numbers, work)
+def _triggered(i, at, m):  # type: ignore[no-untyped-def]
+    """Note which triggers are true at the counts ``x[at:]``; return PENDING, or why the trajectory has to be left."""
+    first = i * m.n_triggers
+    for e in range(m.n_triggers):
+        value = run_program(get(m.triggers, e), m.x, at, 0.0, m.code, m.numbers, m.stack)
         if np.isnan(value):
             return BAD_TRIGGER
-        if value == 1.0 and run.held[i, e] == 0:
+        if value == 1.0 and get(m.held, first + e) == 0:
             return CROSSED
-    for e in range(net.triggers.size):
-        run.held[i, e] = np.int64(run_program(net.triggers[e], x, 0, 0.0, code, numbers, work))
+    for e in range(m.n_triggers):
+        value = run_program(get(m.triggers, e), m.x, at, 0.0, m.code, m.numbers, m.stack)
+        put(m.held, first + e, np.int64(value))
     return PENDING
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _log(run, i, time, reaction, state):  # type: ignore[no-untyped-def]
-    """Note a reaction; return whether there is room for another one."""
-    place = run.log_size[i]
-    run.log_time[i, place] = time
-    run.log_reaction[i, place] = reaction
-    run.log_state[i, place] = state[: state.size - 2]
-    run.log_size[i] = place + 1
-    return place + 1 < run.log_time.shape[1]
+def _log(k, i, m):  # type: ignore[no-untyped-def]
+    """Note the last reaction of lane ``k``; return whether there is room for another one."""
+    place = get(m.log_size, i)
+    entry = i * m.room + place
+    put(m.log_time, entry, get(m.clocks, k * CLOCKS))
+    put(m.log_reaction, entry, get(m.places, k * PLACES + 2))
+    for s in range(m.n_species):
+        put(m.log_state, entry * m.n_species + s, get(m.x, k * m.width + s))
+    put(m.log_size, i, place + 1)
+    return place + 1 < m.room
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _prepare(method, net, run, work, k, i, stack):  # type: ignore[no-untyped-def]
+def _prepare(method, k, i, m):  # type: ignore[no-untyped-def]
     """Compute what a method keeps for lane ``k``; return whether all propensities are numbers."""
-    n = net.n_reactions
-    x, rates, links = pointer(work.state), pointer(work.rates), pointer(work.links)
-    base, root, at = k * work.state.shape[1], k * work.rates.shape[1], k * work.links.shape[1]
-    constant, record, tables = pointer(net.constant), pointer(net.record), pointer(net.tables)
-    code, numbers, p_stack = pointer(net.code), pointer(net.numbers), pointer(stack)
-    if method == DIRECT:
-        leaves = direct.leaves_for(n)
-        direct.prepare(rates, root, leaves, n, x, base, constant, record, tables, net.n_tables, code, numbers, p_stack)
-        return True
-    if method == THINNING:
-        thinning.prepare(rates, root, n, x, base, constant, record, tables, net.n_tables, code, numbers, p_stack)
-        return True
-    if method == COMPOSITION_REJECTION:
-        return composition_rejection.prepare(
-            rates, root, links, at, n, x, base, constant, record, tables, net.n_tables, code, numbers, p_stack
-        )
-    draws = exponentials(n, run.key, run.stream[i], run.block[i])
-    good = next_reaction.prepare(
-        rates, root, links, at, n, work.clocks[k, 0], x, base, constant, record, tables, net.n_tables, code, numbers, p_stack,
-        draws,
-    )  # fmt: skip
-    if good:
-        run.block[i] += np.uint64(n)
-    return good
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _update(method, net, run, work, k, i, stack):  # type: ignore[no-untyped-def]
-    """Bring lane ``k`` up to date after its last reaction; return whether all propensities are numbers."""
-    if method in (DIRECT, THINNING):
-        return _prepare(method, net, run, work, k, i, stack)
-    n, r = net.n_reactions, work.places[k, 2]
-    x, rates, links = pointer(work.state), pointer(work.rates), pointer(work.links)
-    base, root, at = k * work.state.shape[1], k * work.rates.shape[1], k * work.links.shape[1]
-    constant, record, tables, plan = pointer(net.constant), pointer(net.record), pointer(net.tables), pointer(net.plan)
-    code, numbers, p_stack = pointer(net.code), pointer(net.numbers), pointer(stack)
-    if method == COMPOSITION_REJECTION:
-        return composition_rejection.update(
-            r, rates, root, links, at, n, x, base, constant, record, tables, net.n_tables, plan, net.row, net.n_changes, code,
-            numbers, p_stack,
-        )  # fmt: skip
-    return next_reaction.update(
-        r, work.clocks[k, 0], rates, root, links, at, n, x, base, constant, record, tables, net.n_tables, plan, net.row,
-        net.n_changes, code, numbers, p_stack,
-    )  # fmt: skip
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _turns(method, net, work, k, active, stack):  # type: ignore[no-untyped-def]
-    n, width = net.n_reactions, work.state.shape[1]
-    n_rates, n_links = work.rates.shape[1], work.links.shape[1]
-    x, rates, links = pointer(work.state), pointer(work.rates), pointer(work.links)
-    deck, clocks, places = pointer(work.deck), pointer(work.clocks), pointer(work.places)
-    constant, record, tables, plan = pointer(net.constant), pointer(net.record), pointer(net.tables), pointer(net.plan)
-    code, numbers, p_stack = pointer(net.code), pointer(net.numbers), pointer(stack)
-    if method == DIRECT:
-        return direct.turns(
-            k, active, x, width, rates, n_rates, direct.leaves_for(n), deck, clocks, places, constant, record, tables,
-            net.n_tables, plan, net.row, net.n_changes, code, numbers, p_stack,
-        )  # fmt: skip
     if method == NEXT_REACTION:
-        return next_reaction.turns(
-            k, active, x, width, rates, n_rates, links, n_links, n, deck, clocks, places, constant, record, tables,
-            net.n_tables, plan, net.row, net.n_changes, code, numbers, p_stack,
-        )  # fmt: skip
+        return next_reaction.prepare(k, i, m)
     if method == COMPOSITION_REJECTION:
-        return composition_rejection.turns(
-            k, active, x, width, rates, n_rates, links, n_links, n, deck, clocks, places, constant, record, tables,
-            net.n_tables, plan, net.row, net.n_changes, code, numbers, p_stack,
-        )  # fmt: skip
-    return thinning.turns(
-        k, active, x, width, rates, n_rates, n, deck, clocks, places, constant, record, tables, net.n_tables, plan, net.row,
-        net.n_changes, code, numbers, p_stack, pointer(net.timed), pointer(net.upper),
-    )  # fmt: skip
+        return composition_rejection.prepare(k, m)
+    if method == DIRECT:
+        direct.prepare(k, m)
+    else:
+        thinning.prepare(k, m)
+    return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _load(net, run, work, k, todo, end, stack):  # type: ignore[no-untyped-def]
-    """Put the next trajectory into lane ``k``; return whether there is one."""
-    while work.cursor[1] < todo.size:
-        i = todo[work.cursor[1]]
-        work.cursor[1] += 1
-        left = _triggered(net, run, i, run.state[i], stack) if net.triggers.size > 0 else PENDING
-        if left == PENDING:
-            j = run.next_output[i]
-            work.who[k] = i
-            work.state[k] = run.state[i]
-            work.clocks[k, 0] = run.time[i]
-            work.clocks[k, 1] = min(end, run.outputs[j]) if j < run.outputs.size else end
-            work.places[k, 0], work.places[k, 1], work.places[k, 2], work.places[k, 3] = 0, 0, -1, run.steps[i]
-            return True
-        run.status[i] = left
-    return False
+def _turns(method, k, active, m):  # type: ignore[no-untyped-def]
+    if method == DIRECT:
+        return direct.turns(k, active, m)
+    if method == NEXT_REACTION:
+        return next_reaction.turns(k, active, m)
+    if method == COMPOSITION_REJECTION:
+        return composition_rejection.turns(k, active, m)
+    return thinning.turns(k, active, m)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _at_stop(run, work, k, i, end):  # type: ignore[no-untyped-def]
+def _aim(k, i, end, m):  # type: ignore[no-untyped-def]
+    """Set the time up to which lane ``k`` needs no attention."""
+    j = get(m.next_output, i)
+    put(m.clocks, k * CLOCKS + 1, min(end, get(m.outputs, j)) if j < m.n_outputs else end)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _load(k, i, end, m):  # type: ignore[no-untyped-def]
+    """Put trajectory ``i`` into lane ``k``; return PENDING, or why it cannot be."""
+    for s in range(m.width):
+        put(m.x, k * m.width + s, get(m.start, i * m.width + s))
+    left = _triggered(i, k * m.width, m) if m.n_triggers > 0 else PENDING
+    put(m.who, k, i)
+    put(m.clocks, k * CLOCKS, get(m.time, i))
+    _aim(k, i, end, m)
+    place = k * PLACES
+    put(m.places, place, 0)
+    put(m.places, place + 1, 0)
+    put(m.places, place + 2, -1)
+    put(m.places, place + 3, get(m.steps, i))
+    return left
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _leave(k, i, left, m):  # type: ignore[no-untyped-def]
+    """Store what lane ``k`` holds as trajectory ``i``, which is left for the reason ``left``."""
+    place = k * PLACES
+    put(m.block, i, get(m.block, i) - np.uint64(get(m.places, place + 1) - get(m.places, place)))
+    put(m.status, i, left)
+    put(m.time, i, get(m.clocks, k * CLOCKS))
+    put(m.steps, i, get(m.places, place + 3))
+    for s in range(m.width):
+        put(m.start, i * m.width + s, get(m.x, k * m.width + s))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _copy(array, to, source, n):  # type: ignore[no-untyped-def]
+    for e in range(n):
+        put(array, to * n + e, get(array, source * n + e))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _replace(k, last, m):  # type: ignore[no-untyped-def]
+    """Let the last lane take the place of lane ``k``."""
+    put(m.who, k, get(m.who, last))
+    _copy(m.x, k, last, m.width)
+    _copy(m.rates, k, last, m.n_rates)
+    _copy(m.links, k, last, m.n_links)
+    _copy(m.deck, k, last, DECK)
+    _copy(m.clocks, k, last, CLOCKS)
+    _copy(m.places, k, last, PLACES)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _at_stop(k, i, end, m):  # type: ignore[no-untyped-def]
     """Note the state at the output times that lane ``k`` has passed; return PENDING, DONE or BAD_RATE."""
-    ahead = work.clocks[k, 2]
+    ahead = get(m.clocks, k * CLOCKS + 2)
     if np.isnan(ahead):
         return BAD_RATE
-    n, j = run.counts.shape[2], run.next_output[i]
-    while j < run.outputs.size and run.outputs[j] < end and not ahead < run.outputs[j]:
-        run.counts[i, j] = work.state[k, :n]
+    j = get(m.next_output, i)
+    while j < m.n_outputs and get(m.outputs, j) < end and not ahead < get(m.outputs, j):
+        for s in range(m.n_species):
+            put(m.counts, (i * m.n_outputs + j) * m.n_species + s, get(m.x, k * m.width + s))
         j += 1
-    run.next_output[i] = j
-    work.clocks[k, 1] = min(end, run.outputs[j]) if j < run.outputs.size else end
+    put(m.next_output, i, j)
+    _aim(k, i, end, m)
     if ahead < end:
         return PENDING
-    work.clocks[k, 0] = end
-    work.places[k, 0] += 1  # the draw that went beyond the end
+    put(m.clocks, k * CLOCKS, end)
+    put(m.places, k * PLACES, get(m.places, k * PLACES) + 1)  # the draw that went beyond the end
     return DONE
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _more(run, work, k, i):  # type: ignore[no-untyped-def]
+def _more(k, i, m):  # type: ignore[no-untyped-def]
     """Make random numbers for lane ``k``; return PENDING or EXCEEDED."""
-    more = min(max(_FIRST, min(2 * work.places[k, 1], BUFFER)), run.most - work.places[k, 3])
+    place = k * PLACES
+    more = min(max(_FIRST, min(2 * get(m.places, place + 1), BUFFER)), m.most - get(m.places, place + 3))
     if more <= 0:
         return EXCEEDED
-    fill(work.deck[k, :BUFFER], work.deck[k, BUFFER:], 0, more, run.key, run.stream[i], run.block[i])
-    run.block[i] += np.uint64(more)
-    work.places[k, 0], work.places[k, 1] = 0, more
+    fill(m.deck, k * DECK, more, m.key, get(m.stream, i), get(m.block, i))
+    put(m.block, i, get(m.block, i) + np.uint64(more))
+    put(m.places, place, 0)
+    put(m.places, place + 1, more)
     return PENDING
 
 
@@ -215,81 +206,90 @@ def advance(method, net, run, work, todo, end):  # type: ignore[no-untyped-def]
     int
         PENDING if all trajectories have been left, with their reasons in ``run.status``; or why all are at rest.
     """
-    stack = np.zeros(net.depth + 1)
-    cursor = work.cursor
-    lanes = work.who.size
+    m = Memory(
+        net.n_species, net.n_reactions, net.n_tables, pointer(net.constant), pointer(net.record), pointer(net.tables),
+        net.n_changes, net.row, pointer(net.plan), pointer(net.code), pointer(net.numbers), pointer(net.triggers),
+        net.triggers.size, pointer(net.timed), pointer(net.upper), run.key, pointer(run.stream), pointer(run.block),
+        pointer(run.state), pointer(run.time), pointer(run.status), pointer(run.next_output), pointer(run.steps), run.most,
+        pointer(run.outputs), run.outputs.size, pointer(run.counts), pointer(run.held), run.record, pointer(run.log_size),
+        run.room, pointer(run.log_time), pointer(run.log_reaction), pointer(run.log_state), net.n_species + 2,
+        pointer(work.x), pointer(work.rates), work.n_rates, pointer(work.links), work.n_links, pointer(work.deck),
+        pointer(work.clocks), pointer(work.places), pointer(work.who), pointer(work.stack),
+    )  # fmt: skip
+    return _work(method, work.lanes, m, pointer(work.cursor), pointer(todo), todo.size, end)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _work(method, lanes, m, cursor, todo, n_todo, end):  # type: ignore[no-untyped-def]
+    """Do the work of `advance`."""
     refills = 0
-    k = cursor[2]
-    free = False
-    while True:
-        left = PENDING
-        i = work.who[k] if cursor[0] > 0 else -1
-        if cursor[3] == _LOAD or cursor[3] == _UPDATE:  # after a rest
-            good = _update(method, net, run, work, k, i, stack) if cursor[3] == _UPDATE else _prepare(
-                method, net, run, work, k, i, stack
-            )
+    k = get(cursor, 2)
+    while refills < _SLICE:
+        left, free = PENDING, False
+        i = get(m.who, k)
+        if get(cursor, 3) != _NOTHING:  # after a rest
+            after = get(cursor, 3) == _UPDATE
+            if after and method == NEXT_REACTION:
+                good = next_reaction.update(k, get(m.places, k * PLACES + 2), m)
+            elif after and method == COMPOSITION_REJECTION:
+                good = composition_rejection.update(k, get(m.places, k * PLACES + 2), m)
+            else:
+                good = _prepare(method, k, i, m)
             if not good:
                 return BAD_RATE
-            after = cursor[3] == _UPDATE
-            cursor[3] = _NOTHING
-            if after and net.triggers.size > 0:
-                left = _triggered(net, run, i, work.state[k], stack)
-        elif cursor[0] < lanes and cursor[1] < todo.size:
-            k = cursor[0]
-            cursor[0] += 1
+            put(cursor, 3, _NOTHING)
+            if after and m.n_triggers > 0:
+                left = _triggered(i, k * m.width, m)
+        elif get(cursor, 0) < lanes and get(cursor, 1) < n_todo:
+            k = get(cursor, 0)
+            put(cursor, 0, k + 1)
             free = True
-        elif cursor[0] == 0:
+        elif get(cursor, 0) == 0:
             return PENDING
         else:
-            answer = _turns(method, net, work, k, cursor[0], stack)
+            answer = _turns(method, k, get(cursor, 0), m)
             k = answer % 64
             reason = answer - k
-            cursor[2] = k
-            i = work.who[k]
+            put(cursor, 2, k)
+            i = get(m.who, k)
             if reason == REFILL:
-                left = _more(run, work, k, i)
+                left = _more(k, i, m)
                 refills += 1
             elif reason == STOP:
-                left = _at_stop(run, work, k, i, end)
+                left = _at_stop(k, i, end, m)
                 if left == BAD_RATE:
-                    cursor[3] = _LOAD
+                    put(cursor, 3, _LOAD)
                     return BAD_RATE
-            elif reason == BAD:
-                cursor[3] = _UPDATE
-                if run.record and not _log(run, i, work.clocks[k, 0], work.places[k, 2], work.state[k]):
-                    return FULL
-                return BAD_RATE
             else:
-                full = run.record and not _log(run, i, work.clocks[k, 0], work.places[k, 2], work.state[k])
-                if reason == UNFIT:
-                    cursor[3] = _UPDATE
-                    return OUTSIDE
-                if net.triggers.size > 0:
-                    left = _triggered(net, run, i, work.state[k], stack)
+                full = m.recorded and not _log(k, i, m)
+                if reason in (UNFIT, BAD):
+                    put(cursor, 3, _UPDATE)
+                    return OUTSIDE if reason == UNFIT else BAD_RATE
+                if m.n_triggers > 0:
+                    left = _triggered(i, k * m.width, m)
                 if full and left == PENDING:
                     return FULL
         if left != PENDING:
-            run.block[i] -= np.uint64(work.places[k, 1] - work.places[k, 0])
-            run.status[i], run.time[i], run.state[i] = left, work.clocks[k, 0], work.state[k]
-            run.steps[i] = work.places[k, 3]
+            _leave(k, i, left, m)
             free = True
-        if free:
-            free = False
-            cursor[2] = k
-            if _load(net, run, work, k, todo, end, stack):
-                i = work.who[k]
-                if not _prepare(method, net, run, work, k, i, stack):
-                    cursor[3] = _LOAD
+        while free and get(cursor, 1) < n_todo:  # the next trajectory takes the lane
+            i = get(todo, get(cursor, 1))
+            put(cursor, 1, get(cursor, 1) + 1)
+            put(cursor, 2, k)
+            left = _load(k, i, end, m)
+            if left == PENDING:
+                free = False
+                if not _prepare(method, k, i, m):
+                    put(cursor, 3, _LOAD)
                     return BAD_RATE
-            else:  # the last lane takes the place of this one
-                cursor[0] -= 1
-                last = cursor[0]
-                if k < last:
-                    work.who[k] = work.who[last]
-                    work.state[k], work.rates[k], work.links[k] = work.state[last], work.rates[last], work.links[last]
-                    work.deck[k], work.clocks[k], work.places[k] = work.deck[last], work.clocks[last], work.places[last]
-                else:
-                    k = 0
-                cursor[2] = k
-        if refills >= _SLICE:
-            return PAUSE
+            else:
+                put(m.status, i, left)
+        if free:  # or the last lane does
+            last = get(cursor, 0) - 1
+            put(cursor, 0, last)
+            if k < last:
+                _replace(k, last, m)
+            else:
+                k = 0
+            put(cursor, 2, k)
+    return PAUSE

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fsp.errors import ExplosionError, PropensityError, SolverError
 from fsp.model.phases import Phase
@@ -76,7 +77,8 @@ class Chunk:
     """
 
     def __init__(
-        self, network: ReactionNetwork, course: Sequence[Stretch], method: Method, times: FloatArray, streams: IntArray,
+        self, network: ReactionNetwork, course: Sequence[Stretch], method: Method, times: FloatArray, streams:
+        NDArray[np.uint64],
         states: IntArray, *, seed: int, most: int, record: bool, stop: threading.Event,
     ) -> None:  # fmt: skip
         self.network, self.course, self.method, self.stop = network, course, method, stop
@@ -89,8 +91,9 @@ class Chunk:
         full[:, :n], full[:, n] = states, 1
         self.run = Trajectories(
             np.uint64(seed), streams.astype(np.uint64), np.zeros(m, np.uint64), full, np.zeros(m), np.zeros(m, np.int64),
-            np.zeros(m, np.int64), np.zeros(m, np.int64), most, np.ascontiguousarray(times), np.zeros((m, times.size, n), np.int64),
-            np.zeros((m, n_triggers), np.int64), record, np.zeros(m, np.int64), np.zeros((m, room)),
+            np.zeros(m, np.int64), np.zeros(m, np.int64), most, np.ascontiguousarray(times), np.zeros((m,
+            times.size, n), np.int64),
+            np.zeros((m, n_triggers), np.int64), record, np.zeros(m, np.int64), room, np.zeros((m, room)),
             np.zeros((m, room), np.int64), np.zeros((m, room, n), np.int64),
         )  # fmt: skip
         self._logs: list[list[tuple[FloatArray, IntArray, IntArray]]] = [[] for _ in range(m)]
@@ -151,12 +154,14 @@ class Chunk:
                 todo = np.flatnonzero(run.status != DONE)
 
     def _kernel(self, stretch: Stretch, w: int) -> Network:
-        return stretch.tables.in_window(w) if isinstance(stretch.tables, TimedTables) else stretch.tables.kernel
+        return (
+            stretch.tables.in_window(w) if isinstance(stretch.tables, TimedTables) else stretch.tables.kernel
+        )
 
     def _cover(self, stretch: Stretch, counts: IntArray) -> None:
         if counts.max(initial=0) >= LARGEST:
             name = self.species[int(np.argmax(counts))]
-            message = f"the count of {name} has become larger than 2^53: the network seems to explode; simulate to earlier times"
+            message = f"the count of {name} is larger than 2^53: the network seems to explode; simulate to earlier times"
             raise ExplosionError(message)
         with stretch.lock:
             if not stretch.tables.covers(counts):
@@ -169,10 +174,12 @@ class Chunk:
         net = self._kernel(stretch, w)
         lanes = min(self.method.lanes, todo.size)
         rates, links = self.method.sizes(net.n_reactions)
+        width = run.state.shape[1]
         work = Workspace(
-            np.zeros((lanes, run.state.shape[1]), np.int64), np.zeros((lanes, rates)), np.zeros((lanes, links), np.int64),
-            np.zeros((lanes, DECK)), np.zeros((lanes, CLOCKS)), np.zeros((lanes, PLACES), np.int64),
-            np.full(lanes, -1, np.int64), np.zeros(4, np.int64),
+            lanes, np.zeros(lanes * width, np.int64), np.zeros(lanes * rates), rates, np.zeros(lanes * links,
+            np.int64), links,
+            np.zeros(lanes * DECK), np.zeros(lanes * CLOCKS), np.zeros(lanes * PLACES, np.int64), np.zeros(lanes, np.int64),
+            np.zeros(net.depth + 1), np.zeros(4, np.int64),
         )  # fmt: skip
         while True:
             reason = advance(number, net, run, work, todo, end)
@@ -183,11 +190,12 @@ class Chunk:
             if reason == PENDING:
                 return
             k = int(work.cursor[2])
+            state, time = work.x[k * width : (k + 1) * width - 2], float(work.clocks[k * CLOCKS])
             if reason == OUTSIDE:
-                self._grow(stretch, work.state[k, :-2], int(work.places[k, 2]), float(work.clocks[k, 0]))
+                self._grow(stretch, state, int(work.places[k * PLACES + 2]), time)
                 net = self._kernel(stretch, w)
             elif reason == BAD_RATE:
-                self._mend(stretch, work.state[k, :-2], float(work.clocks[k, 0]))
+                self._mend(stretch, state, time)
                 net = self._kernel(stretch, w)
 
     def _reaction(self, stretch: Stretch, r: int) -> int:
@@ -244,8 +252,8 @@ class Chunk:
     def _exceeded(self, i: int) -> NoReturn:
         run = self.run
         message = (
-            f"trajectory {int(run.stream[i])} has made {int(run.steps[i]):,} reactions by time {run.time[i]:g} and was to go on to "
-            f"{run.outputs[-1]:g}, at the state {self._at(run.state[i, :-2])}: if the network does not explode, raise max_events"
+            f"trajectory {int(run.stream[i])} has made {int(run.steps[i]):,} reactions by time {run.time[i]:g} of "
+            f"{run.outputs[-1]:g}, at the state {self._at(run.state[i, :-2])}: raise max_events, unless the network explodes"
         )
         raise ExplosionError(message)
 
@@ -267,7 +275,9 @@ class Chunk:
         if self.run.record:
             for i, state, target in zip(rows.tolist(), states, targets, strict=True):
                 if (state != target).any():
-                    self._logs[i].append((self.run.time[i : i + 1].copy(), np.array([-1]), target[None, :].copy()))
+                    self._logs[i].append(
+                        (self.run.time[i : i + 1].copy(), np.array([-1]), target[None, :].copy())
+                    )
 
     def _drain(self) -> None:
         """Take the recorded reactions away."""
@@ -281,7 +291,9 @@ class Chunk:
             run.log_size[i] = 0
 
 
-def _joined(log: list[tuple[FloatArray, IntArray, IntArray]], n: int) -> tuple[FloatArray, IntArray, IntArray]:
+def _joined(
+    log: list[tuple[FloatArray, IntArray, IntArray]], n: int
+) -> tuple[FloatArray, IntArray, IntArray]:
     if not log:
         return np.zeros(0), np.zeros(0, np.int64), np.zeros((0, n), np.int64)
     times, reactions, states = zip(*log, strict=True)

@@ -1,12 +1,13 @@
-"""Composition and rejection (Slepoy, Thompson and Plimpton 2008): a step costs the same however many reactions there are.
+"""Composition and rejection (Slepoy, Thompson and Plimpton 2008): the cost of a step does not grow with the network.
 
-Reactions whose propensities lie in ``(2^(e-1), 2^e]`` form a group, in which each counts as if its propensity were ``2^e``. A
-reaction is drawn from these majorants, in time that passes at their rate, and accepted with probability ``a/2^e``, at least
-a half; otherwise nothing happens but that time has passed. The majorants are small multiples of powers of two, so their sums have
-next to no rounding error, and there is nothing that accumulates.
+Reactions whose propensities lie in ``(2^(e-1), 2^e]`` form a group, in which each counts as if its propensity were
+``2^e``. A reaction is drawn from these majorants, in time that passes at their rate, and accepted with probability
+``a/2^e``, at least a half; otherwise nothing happens but that time has passed. The majorants are small multiples of
+powers of two, so their sums have next to no rounding error, and there is nothing that accumulates.
 
-``rates`` of a lane holds the propensities; ``links`` holds the number of groups in use, then for each group its exponent and
-its size, then for each exponent its group, then for each reaction its group and its place in it, then the members of each group.
+``rates`` of a lane holds the propensities; ``links`` holds the number of groups in use, then for each group its
+exponent and its size, then for each exponent its group, then for each reaction its group and its place in it, then
+the members of each group.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numba import njit
 
 from fsp.ssa.layout import BAD, BUFFER, CLOCKS, DECK, PLACES, PLAN, REFILL, STOP, UNFIT, WATCH
 from fsp.ssa.memory import get, put
-from fsp.ssa.propensities import propensity
+from fsp.ssa.propensities import change, propensity
 
 __all__ = ["GROUPS", "links_for", "prepare", "turns", "update"]
 
@@ -93,95 +94,89 @@ def _place(links, at, n, r, value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def prepare(rates, root, links, at, n, x, base, constant, record, tables, n_tables, code, numbers, stack):  # type: ignore[no-untyped-def]
-    """Compute propensities and groups; return whether all propensities are numbers."""
-    put(links, at, 0)
+def _renew(r, base, root, at, m):  # type: ignore[no-untyped-def]
+    """Compute a propensity anew; return whether it is a number that has a group."""
+    value = propensity(r, base, m)
+    if not (value >= 0.0 and value < np.inf):
+        return False
+    put(m.rates, root + r, value)
+    return _place(m.links, at, m.n_reactions, r, value)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def prepare(k, m):  # type: ignore[no-untyped-def]
+    """Compute propensities and groups of lane ``k``; return whether all propensities are numbers."""
+    root, at = k * m.n_rates, k * m.n_links
+    put(m.links, at, 0)
     for e in range(_EXPONENTS):
-        put(links, at + _SLOTS + e, -1)
-    for r in range(n):
-        put(links, at + _OWNER + r, -1)
-    for r in range(n):
-        value = propensity(r, x, base, constant, record, tables, n_tables, code, numbers, stack)
-        if not (value >= 0.0 and value < np.inf):
-            return False
-        put(rates, root + r, value)
-        if not _place(links, at, n, r, value):
+        put(m.links, at + _SLOTS + e, -1)
+    for r in range(m.n_reactions):
+        put(m.links, at + _OWNER + r, -1)
+    for r in range(m.n_reactions):
+        if not _renew(r, k * m.width, root, at, m):
             return False
     return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def update(  # type: ignore[no-untyped-def]
-    r, rates, root, links, at, n, x, base, constant, record, tables, n_tables, plan, row, n_changes, code, numbers, stack,
-):  # fmt: skip
+def update(k, r, m):  # type: ignore[no-untyped-def]
     """Bring the dependents of a reaction up to date; return whether all propensities are numbers."""
-    step = r * row + PLAN + 3 * n_changes
-    for d in range(step, step + get(plan, r * row)):
-        j = get(plan, d)
-        value = propensity(j, x, base, constant, record, tables, n_tables, code, numbers, stack)
-        if not (value >= 0.0 and value < np.inf):
+    step = r * m.row + PLAN + 3 * m.n_changes
+    for d in range(step, step + get(m.plan, r * m.row)):
+        if not _renew(get(m.plan, d), k * m.width, k * m.n_rates, k * m.n_links, m):
             return False
-        if value != get(rates, root + j):
-            put(rates, root + j, value)
-            if not _place(links, at, n, j, value):
-                return False
     return True
 
 
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _majorant(links, at, g):  # type: ignore[no-untyped-def]
+    return math.ldexp(np.float64(get(links, at + _SIZES + g)), get(links, at + 1 + g))
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def turns(  # type: ignore[no-untyped-def]
-    k, active, x, width, rates, n_rates, links, n_links, n, deck, clocks, places, constant, record, tables, n_tables, plan, row,
-    n_changes, code, numbers, stack,
-):  # fmt: skip
+def _draw(target, root, at, m):  # type: ignore[no-untyped-def]
+    """Return the reaction at a place among the majorants, or -1 if it is rejected."""
+    links = m.links
+    for g in range(get(links, at)):
+        mass = _majorant(links, at, g)
+        if target < mass:
+            exponent = get(links, at + 1 + g)
+            target = math.ldexp(target, -exponent)
+            member = min(np.int64(target), get(links, at + _SIZES + g) - 1)
+            r = get(links, at + _OWNER + (2 + g) * m.n_reactions + member)
+            return r if math.ldexp(target - np.float64(member), exponent) < get(m.rates, root + r) else -1
+        target -= mass
+    return -1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def turns(k, active, m):  # type: ignore[no-untyped-def]
     """Let the lanes take turns from lane ``k`` on until one needs attention; return its number and the reason."""
+    links, clocks, places = m.links, m.clocks, m.places
     while True:
-        place, clock, base, root, at = k * PLACES, k * CLOCKS, k * width, k * n_rates, k * n_links
+        place, clock, at = k * PLACES, k * CLOCKS, k * m.n_links
         draw = get(places, place)
         if draw == get(places, place + 1):
             return k + REFILL
         card = k * DECK + draw
-        used = get(links, at)
         total = 0.0
-        for g in range(used):
-            total += math.ldexp(np.float64(get(links, at + _SIZES + g)), get(links, at + 1 + g))
-        now = get(clocks, clock) + get(deck, card) / total if total > 0.0 else np.inf
+        for g in range(get(links, at)):
+            total += _majorant(links, at, g)
+        now = get(clocks, clock) + get(m.deck, card) / total if total > 0.0 else np.inf
         if not (now < get(clocks, clock + 1) and total < np.inf):
             put(clocks, clock + 2, now if total < np.inf else np.nan)
             return k + STOP
         put(places, place, draw + 1)
         put(clocks, clock, now)
-        target = get(deck, card + BUFFER) * total
-        r = -1
-        for g in range(used):
-            exponent, size = get(links, at + 1 + g), get(links, at + _SIZES + g)
-            mass = math.ldexp(np.float64(size), exponent)
-            if target < mass:
-                target = math.ldexp(target, -exponent)
-                member = min(np.int64(target), size - 1)
-                r = get(links, at + _OWNER + 2 * n + g * n + member)
-                if not math.ldexp(target - np.float64(member), exponent) < get(rates, root + r):
-                    r = -1
-                break
-            target -= mass
+        r = _draw(get(m.deck, card + BUFFER) * total, k * m.n_rates, at, m)
         if r >= 0:
             put(places, place + 2, r)
             put(places, place + 3, get(places, place + 3) + 1)
-            step = r * row + PLAN
-            outside = False
-            for _ in range(n_changes):
-                species = base + get(plan, step)
-                count = get(x, species) + get(plan, step + 1)
-                put(x, species, count)
-                outside |= np.uint64(count) >= np.uint64(get(plan, step + 2))
-                step += 3
-            if outside:
+            if change(r, k * m.width, m):
                 return k + UNFIT
-            if not update(
-                r, rates, root, links, at, n, x, base, constant, record, tables, n_tables, plan, row, n_changes, code, numbers,
-                stack,
-            ):  # fmt: skip
+            if not update(k, r, m):
                 return k + BAD
-            if get(plan, r * row + 1) != 0:
+            if get(m.plan, r * m.row + 1) != 0:
                 return k + WATCH
         k += 1
         if k == active:

@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from fsp.model.event_parameters import parameter_changes
@@ -58,7 +59,7 @@ def plan_course(network: ReactionNetwork, times: Sequence[float], *, record: boo
     phase = Phase(0.0, True)
     network = _changed(network, Phase(0.0, False), phase)
     edges = [0.0, *moments, *([] if moments and moments[-1] == end else [end])]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         at_end = Phase(stop, False) if stop in moments else None
         tables = _tables(network, start, stop, phase, record)
         stretches.append(Stretch(start, stop, phase, tables, network, at_end))

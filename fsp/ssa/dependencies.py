@@ -31,9 +31,7 @@ def dependents(changes: NDArray[np.int64], reads: Sequence[Sequence[int]]) -> li
     for r, species in enumerate(reads):
         for s in species:
             readers.setdefault(s, []).append(r)
-    return [
-        sorted({r for s in np.flatnonzero(row).tolist() for r in readers.get(s, ())}) for row in changes
-    ]
+    return [sorted({r for s in np.flatnonzero(row).tolist() for r in readers.get(s, ())}) for row in changes]
 
 
 def padded(

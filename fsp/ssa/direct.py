@@ -2,12 +2,12 @@
 
 The next reaction is found by walking down the tree, four children at a time, by counting comparisons instead of
 branching on them: which reaction comes next is random, so no processor can predict it. For the same reason the
-changes and dependents of all reactions are padded to one length where that is short. Sums are formed anew from the children,
-never by adding differences, so that rounding does not accumulate.
+changes and dependents of all reactions are padded to one length where that is short. Sums are formed anew from the
+children, never by adding differences, so that rounding does not accumulate.
 
-A step is a chain of dependent instructions that leaves most of a processor idle, so several trajectories, the *lanes*,
-take turns in one thread: while one waits for a load, another one goes on. Each has its own random stream, so the
-numbers do not depend on the turns.
+A step is a chain of dependent instructions that leaves most of a processor idle, so several trajectories, the
+*lanes*, take turns in one thread: while one waits for a load, another one goes on. Each has its own random stream,
+so the numbers do not depend on the turns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numba import njit
 
 from fsp.ssa.layout import BUFFER, CLOCKS, DECK, PLACES, PLAN, REFILL, STOP, UNFIT, WATCH
 from fsp.ssa.memory import get, put
-from fsp.ssa.propensities import propensity
+from fsp.ssa.propensities import change, propensity
 
 __all__ = ["leaves_for", "prepare", "turns"]
 
@@ -40,18 +40,17 @@ def _sum(tree, child):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def prepare(tree, root, leaves, n_reactions, x, base, constant, record, tables, n_tables, code, numbers, stack):  # type: ignore[no-untyped-def]
-    """Compute all propensities and sums of one lane."""
+def prepare(k, m):  # type: ignore[no-untyped-def]
+    """Compute all propensities and sums of lane ``k``."""
+    root, leaves = k * m.n_rates, leaves_for(m.n_reactions)
     for r in range(leaves):
-        put(tree, root + r, 0.0)
-    for r in range(n_reactions):
-        put(tree, root + r, propensity(r, x, base, constant, record, tables, n_tables, code, numbers, stack))
+        put(m.rates, root + r, propensity(r, k * m.width, m) if r < m.n_reactions else 0.0)
     below, size = root, leaves
     while size > 4:
         above = below + size
         size //= 4
         for i in range(size):
-            put(tree, above + i, _sum(tree, below + 4 * i))
+            put(m.rates, above + i, _sum(m.rates, below + 4 * i))
         below = above
 
 
@@ -74,11 +73,10 @@ def _scan(tree, root, leaves, u):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def turns(  # type: ignore[no-untyped-def]
-    k, active, x, width, tree, nodes, leaves, deck, clocks, places, constant, record, tables, n_tables, plan, row, n_changes,
-    code, numbers, stack,
-):  # fmt: skip
+def turns(k, active, m):  # type: ignore[no-untyped-def]
     """Let the lanes take turns from lane ``k`` on until one needs attention; return its number and the reason."""
+    tree, nodes, leaves = m.rates, m.n_rates, leaves_for(m.n_reactions)
+    width, deck, clocks, places, plan, row = m.width, m.deck, m.clocks, m.places, m.plan, m.row
     top = 0
     size = leaves
     while size > 4:
@@ -100,7 +98,7 @@ def turns(  # type: ignore[no-untyped-def]
             return k + STOP
         # Which reaction.
         target = get(deck, card + BUFFER) * total
-        level, size, r = root + top, 4, 0
+        level, size, r = root + top, 4, np.int64(0)
         while True:
             child = level + 4 * r
             one = get(tree, child)
@@ -121,21 +119,14 @@ def turns(  # type: ignore[no-untyped-def]
         put(places, place + 3, get(places, place + 3) + 1)
         put(clocks, clock, now)
         # Its changes.
-        entry = r * row
-        step = entry + PLAN
-        outside = False
-        for _ in range(n_changes):
-            species = base + get(plan, step)
-            count = get(x, species) + get(plan, step + 1)
-            put(x, species, count)
-            outside |= np.uint64(count) >= np.uint64(get(plan, step + 2))
-            step += 3
-        if outside:
+        if change(r, base, m):
             return k + UNFIT
         # Propensities and sums.
+        entry = r * row
+        step = entry + PLAN + 3 * m.n_changes
         for d in range(step, step + get(plan, entry)):
             j = get(plan, d)
-            value = propensity(j, x, base, constant, record, tables, n_tables, code, numbers, stack)
+            value = propensity(j, base, m)
             put(tree, root + j, value)
             if not dense:
                 below_at, size = root, leaves

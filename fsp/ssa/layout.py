@@ -1,15 +1,16 @@
-"""What kernels get: a network as flat arrays, the trajectories of a chunk, and a place to work. Plain arrays in named tuples."""
+"""What kernels get, as plain arrays in named tuples: a network, the trajectories of a chunk, a place to work."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "BAD", "BAD_RATE", "BAD_TRIGGER", "BUFFER", "CLOCKS", "CROSSED", "DECK", "DONE", "EXCEEDED", "FULL", "OUTSIDE", "PAUSE",
-    "PENDING", "PLACES", "PLAN", "RECORD", "REFILL", "STOP", "UNFIT", "WATCH", "Network", "Trajectories", "Workspace",
+    "PENDING", "PLACES", "PLAN", "RECORD", "REFILL", "STOP", "UNFIT", "WATCH", "Memory", "Network",
+    "Trajectories", "Workspace",
 ]  # fmt: skip
 
 FloatArray = NDArray[np.float64]
@@ -43,10 +44,10 @@ REFILL, STOP, UNFIT, WATCH, BAD = 0, 64, 128, 192, 256
 class Network(NamedTuple):
     """A network for kernels: ``n`` species, ``R`` reactions.
 
-    States have ``n + 2`` entries: the one after the species is always 1, for factors that are not there; the last one is for
-    changes that are not there. The propensity of reaction ``r`` is ``constant[r] (x[s1] + o1) (x[s2] + o2) tables[b1 + x[t1]]
-    tables[b2 + x[t2]]`` with ``s1, o1, s2, o2, b1, t1, b2, t2`` in its record; or, if ``s1 = -1 - p``, ``constant[r]`` times the
-    value of the program at ``p``.
+    States have ``n + 2`` entries: the one after the species is always 1, for factors that are not there; the last one is
+    for changes that are not there. The propensity of reaction ``r`` is ``constant[r] (x[s1] + o1) (x[s2] + o2)
+    tables[b1 + x[t1]] tables[b2 + x[t2]]`` with ``s1, o1, s2, o2, b1, t1, b2, t2`` in its record; or, if
+    ``s1 = -1 - p``, ``constant[r]`` times the value of the program at ``p``.
 
     The plan of a reaction says what it does: the number of its dependents, whether it is to be watched; then triples
     (species, change, limit: counts from there on are outside the tables); then the reactions whose propensities change.
@@ -86,19 +87,77 @@ class Trajectories(NamedTuple):
     held: IntArray  # (m, n_triggers): which triggers are true
     record: bool
     log_size: IntArray
+    room: int
     log_time: FloatArray  # (m, room)
     log_reaction: IntArray  # (m, room)
     log_state: IntArray  # (m, room, n)
 
 
 class Workspace(NamedTuple):
-    """Where the lanes of one call work; it is kept while they are at rest."""
+    """Where the lanes of one call work, one lane behind the other; it is kept while they are at rest."""
 
-    state: IntArray  # (lanes, n + 2)
-    rates: FloatArray  # (lanes, what the method needs)
-    links: IntArray  # (lanes, what the method needs)
-    deck: FloatArray  # (lanes, DECK)
-    clocks: FloatArray  # (lanes, CLOCKS)
-    places: IntArray  # (lanes, PLACES)
-    who: IntArray  # (lanes,)
-    cursor: IntArray  # lanes in use, next of `todo`, present lane, whether it was at rest (OUTSIDE, BAD_RATE)
+    lanes: int
+    x: IntArray  # states
+    rates: FloatArray
+    n_rates: int  # what a method needs for each lane
+    links: IntArray
+    n_links: int
+    deck: FloatArray
+    clocks: FloatArray
+    places: IntArray
+    who: IntArray  # trajectories
+    stack: FloatArray
+    cursor: IntArray  # lanes in use, next of `todo`, present lane, what is left to do for it
+
+
+class Memory(NamedTuple):
+    """All of this as pointers and numbers: what compiled functions hand to one another, without counting references."""
+
+    # the network
+    n_species: int
+    n_reactions: int
+    n_tables: int
+    constant: Any
+    record: Any
+    tables: Any
+    n_changes: int
+    row: int
+    plan: Any
+    code: Any
+    numbers: Any
+    triggers: Any
+    n_triggers: int
+    timed: Any
+    upper: Any
+    # the trajectories
+    key: Any
+    stream: Any
+    block: Any
+    start: Any  # `Trajectories.state`
+    time: Any
+    status: Any
+    next_output: Any
+    steps: Any
+    most: int
+    outputs: Any
+    n_outputs: int
+    counts: Any
+    held: Any
+    recorded: bool
+    log_size: Any
+    room: int
+    log_time: Any
+    log_reaction: Any
+    log_state: Any
+    # the lanes
+    width: int
+    x: Any
+    rates: Any
+    n_rates: int
+    links: Any
+    n_links: int
+    deck: Any
+    clocks: Any
+    places: Any
+    who: Any
+    stack: Any

@@ -1,10 +1,11 @@
 """Access to arrays in the innermost loops through plain pointers.
 
-numba counts references to arrays wherever a name stands for one, also in inlined functions; the counters are atomic, and cost
-several times what a step of a simulation does. A pointer is a number. The caller keeps the arrays alive and the
-indices inside.
+numba counts references to arrays wherever a name stands for one, also in inlined functions; the counters are
+atomic, and cost several times what a step of a simulation does. A pointer is a number. The caller keeps the arrays
+alive and the indices inside.
 
-With the environment variable ``FSP_BOUNDS_CHECK=1`` (set before import) the pointers are the arrays, and accesses are checked.
+With the environment variable ``FSP_BOUNDS_CHECK=1`` (set before import) the pointers are the arrays, and accesses
+are checked.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ if os.environ.get("FSP_BOUNDS_CHECK") == "1":
 
     @njit(cache=True, nogil=True, inline="always")
     def pointer(array):  # type: ignore[no-untyped-def]
-        """Return the array itself."""
-        return array
+        """Return the array, as one row."""
+        return array.reshape(-1)
 
     @njit(cache=True, nogil=True, boundscheck=True)
     def get(start, index):  # type: ignore[no-untyped-def]

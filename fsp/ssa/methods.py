@@ -70,15 +70,21 @@ def choose_method(name: str, n_reactions: int, timed: bool) -> tuple[Method, str
         If there is no such method, with close matches.
     """
     if name != "auto" and name not in METHODS:
-        message = f"there is no method {name!r}; known: auto, {', '.join(METHODS)}{close_matches(name, METHODS)}"
+        message = (
+            f"there is no method {name!r}; known: auto, {', '.join(METHODS)}{close_matches(name, METHODS)}"
+        )
         raise ArgumentError(message)
     if timed:
         if name not in ("auto", "direct"):
-            message = f"method {name!r} cannot do rates that depend on time; use 'auto' or 'direct', which thins"
+            message = (
+                f"method {name!r} cannot do rates that depend on time; use 'auto' or 'direct', which thins"
+            )
             raise ArgumentError(message)
         return METHODS["direct"], "rates depend on time: candidates at proven upper bounds, thinned"
     if name != "auto":
         return METHODS[name], "as asked for"
     if n_reactions >= MANY:
-        return METHODS["composition-rejection"], f"{n_reactions:,} reactions: a step costs the same however many there are"
+        return METHODS[
+            "composition-rejection"
+        ], f"{n_reactions:,} reactions: a step costs the same however many there are"
     return METHODS["direct"], f"{n_reactions} reactions: a tree of partial sums is the fastest"

@@ -1,11 +1,12 @@
 """The next-reaction method (Gibson and Bruck 2000): a putative time for each reaction, in an indexed heap.
 
-One random number is used for each reaction that fires. When a propensity changes from ``a`` to ``b``, the time that is left is
-multiplied by ``a/b``; for one that becomes 0, the time that is left is kept in units of ``1/a`` (the internal time of Anderson
-2007), and goes on when it becomes positive again.
+One random number is used for each reaction that fires. When a propensity changes from ``a`` to ``b``, the time that
+is left is multiplied by ``a/b``; for one that becomes 0, the time that is left is kept in units of ``1/a`` (the
+internal time of Anderson 2007), and goes on when it becomes positive again.
 
-The heap of a lane: ``rates`` holds the propensities, then the putative times, or, for reactions that cannot fire, infinity,
-then the internal times that are left; ``links`` holds the reactions in heap order, then the place of each reaction.
+The heap of a lane: ``rates`` holds the propensities, then the putative times, or, for reactions that cannot fire,
+infinity, then the internal times that are left; ``links`` holds the reactions in heap order, then the place of each
+reaction.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from fsp.ssa.layout import BAD, CLOCKS, DECK, PLACES, PLAN, REFILL, STOP, UNFIT, WATCH
+from fsp.ssa.layout import BAD, BUFFER, CLOCKS, DECK, PLACES, PLAN, REFILL, STOP, UNFIT, WATCH
 from fsp.ssa.memory import get, put
-from fsp.ssa.propensities import propensity
+from fsp.ssa.propensities import change, propensity
+from fsp.ssa.streams import fill
 
 __all__ = ["prepare", "turns", "update"]
 
@@ -52,30 +54,34 @@ def _settle(times, first, heap, at, n, size, place):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def prepare(rates, root, heap, at, n, now, x, base, constant, record, tables, n_tables, code, numbers, stack, exponential):  # type: ignore[no-untyped-def]
-    """Compute propensities and times from ``n`` exponential deviates; return whether all propensities are numbers."""
+def prepare(k, i, m):  # type: ignore[no-untyped-def]
+    """Compute propensities and times of lane ``k``, trajectory ``i``; return whether all propensities are numbers."""
+    n, root, at, base, deck = m.n_reactions, k * m.n_rates, k * m.n_links, k * m.width, k * DECK
     for r in range(n):
-        value = propensity(r, x, base, constant, record, tables, n_tables, code, numbers, stack)
+        if r % BUFFER == 0:
+            fill(m.deck, deck, BUFFER, m.key, get(m.stream, i), get(m.block, i) + np.uint64(r))
+        value = propensity(r, base, m)
         if not (value >= 0.0 and value < np.inf):
             return False
-        put(rates, root + r, value)
-        put(rates, root + n + r, now + exponential[r] / value if value > 0.0 else np.inf)
-        put(rates, root + 2 * n + r, exponential[r])
-        put(heap, at + r, r)
-        put(heap, at + n + r, r)
-        _settle(rates, root + n, heap, at, n, r + 1, r)
+        draw = get(m.deck, deck + r % BUFFER)
+        put(m.rates, root + r, value)
+        put(m.rates, root + n + r, get(m.clocks, k * CLOCKS) + draw / value if value > 0.0 else np.inf)
+        put(m.rates, root + 2 * n + r, draw)
+        put(m.links, at + r, r)
+        put(m.links, at + n + r, r)
+        _settle(m.rates, root + n, m.links, at, n, r + 1, r)
+    put(m.block, i, get(m.block, i) + np.uint64(n))
     return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def update(  # type: ignore[no-untyped-def]
-    r, now, rates, root, heap, at, n, x, base, constant, record, tables, n_tables, plan, row, n_changes, code, numbers, stack,
-):  # fmt: skip
+def update(k, r, m):  # type: ignore[no-untyped-def]
     """Bring the times of the dependents of a reaction up to date; return whether all propensities are numbers."""
-    step = r * row + PLAN + 3 * n_changes
-    for d in range(step, step + get(plan, r * row)):
-        j = get(plan, d)
-        value = propensity(j, x, base, constant, record, tables, n_tables, code, numbers, stack)
+    n, root, at, rates, now = m.n_reactions, k * m.n_rates, k * m.n_links, m.rates, get(m.clocks, k * CLOCKS)
+    step = r * m.row + PLAN + 3 * m.n_changes
+    for d in range(step, step + get(m.plan, r * m.row)):
+        j = get(m.plan, d)
+        value = propensity(j, k * m.width, m)
         if not (value >= 0.0 and value < np.inf):
             return False
         before = get(rates, root + j)
@@ -86,49 +92,36 @@ def update(  # type: ignore[no-untyped-def]
         put(rates, root + 2 * n + j, left)
         put(rates, time, now + left / value if value > 0.0 else np.inf)
         put(rates, root + j, value)
-        _settle(rates, root + n, heap, at, n, n, get(heap, at + n + j))
+        _settle(rates, root + n, m.links, at, n, n, get(m.links, at + n + j))
     return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def turns(  # type: ignore[no-untyped-def]
-    k, active, x, width, rates, n_rates, links, n_links, n, deck, clocks, places, constant, record, tables, n_tables, plan, row,
-    n_changes, code, numbers, stack,
-):  # fmt: skip
+def turns(k, active, m):  # type: ignore[no-untyped-def]
     """Let the lanes take turns from lane ``k`` on until one needs attention; return its number and the reason."""
+    n, rates, plan = m.n_reactions, m.rates, m.plan
     while True:
-        place, clock, base, root, at = k * PLACES, k * CLOCKS, k * width, k * n_rates, k * n_links
-        draw = get(places, place)
-        if draw == get(places, place + 1):
+        place, clock, base, root, at = k * PLACES, k * CLOCKS, k * m.width, k * m.n_rates, k * m.n_links
+        draw = get(m.places, place)
+        if draw == get(m.places, place + 1):
             return k + REFILL
-        r = get(links, at)
+        r = get(m.links, at)
         now = get(rates, root + n + r)
-        if not now < get(clocks, clock + 1):
-            put(clocks, clock + 2, now)
+        if not now < get(m.clocks, clock + 1):
+            put(m.clocks, clock + 2, now)
             return k + STOP
-        put(places, place, draw + 1)
-        put(places, place + 2, r)
-        put(places, place + 3, get(places, place + 3) + 1)
-        put(clocks, clock, now)
+        put(m.places, place, draw + 1)
+        put(m.places, place + 2, r)
+        put(m.places, place + 3, get(m.places, place + 3) + 1)
+        put(m.clocks, clock, now)
         # The time of the reaction itself: as if the propensity stayed as it is.
-        put(rates, root + n + r, now + get(deck, k * DECK + draw) / get(rates, root + r))
-        _settle(rates, root + n, links, at, n, n, 0)
-        step = r * row + PLAN
-        outside = False
-        for _ in range(n_changes):
-            species = base + get(plan, step)
-            count = get(x, species) + get(plan, step + 1)
-            put(x, species, count)
-            outside |= np.uint64(count) >= np.uint64(get(plan, step + 2))
-            step += 3
-        if outside:
+        put(rates, root + n + r, now + get(m.deck, k * DECK + draw) / get(rates, root + r))
+        _settle(rates, root + n, m.links, at, n, n, 0)
+        if change(r, base, m):
             return k + UNFIT
-        if not update(
-            r, now, rates, root, links, at, n, x, base, constant, record, tables, n_tables, plan, row, n_changes, code,
-            numbers, stack,
-        ):  # fmt: skip
+        if not update(k, r, m):
             return k + BAD
-        if get(plan, r * row + 1) != 0:
+        if get(plan, r * m.row + 1) != 0:
             return k + WATCH
         k += 1
         if k == active:

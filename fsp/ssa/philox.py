@@ -1,8 +1,8 @@
 """Philox4x32-10, a counter-based random generator: a keyed bijection of 128-bit counters.
 
-Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11 (2011). There is no state that has to
-be advanced: block ``b`` of trajectory ``i`` under seed ``s`` is a pure function of the three, so a trajectory has the same
-numbers on any thread, in any order, and whatever the number of trajectories.
+Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11 (2011). There is no state that has
+to be advanced: block ``b`` of trajectory ``i`` under seed ``s`` is a pure function of the three, so a trajectory
+has the same numbers on any thread, in any order, and whatever the number of trajectories.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Programs for expressions that are no products of small factors: a stack machine in compiled code.
 
-`fsp.ssa.programs` writes the programs. Undefined values are NaN and stay so, as in `fsp.model.evaluation`; logic has three values,
-1, 0 and NaN.
+`fsp.ssa.programs` writes the programs. Undefined values are NaN and stay so, as in `fsp.model.evaluation`; logic
+has three values, 1, 0 and NaN.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ __all__ = ["OPERATIONS", "run_program"]
 _NAMES = (
     "end", "number", "count", "time", "add", "multiply", "divide", "power", "whole_power", "less", "less_equal", "greater",
     "greater_equal", "equal", "unequal", "and", "or", "not", "choose", "minimum", "maximum", "binomial", "factorial", "sqrt",
-    "exp", "log", "log10", "abs", "floor", "ceil", "sign", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin", "acos", "atan",
+    "exp", "log", "log10", "abs", "floor", "ceil", "sign", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin",
+    "acos", "atan",
     "asinh", "acosh", "atanh",
 )  # fmt: skip
 #: The number of each operation.

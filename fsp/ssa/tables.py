@@ -1,9 +1,9 @@
 """From a network to what kernels get: linear factors, tables of one-species factors, programs, and plans.
 
-A propensity is a product of factors that read one species each, where it can be written so (`fsp.model.factors`). A factor
-``X + m`` with a whole number ``m`` is computed; another one is tabulated. Tables begin small and are made longer when a count
-comes to their end: kernels stop before they read outside. What has more factors than there is room for, reads several species in
-one factor, or has factors that can be negative, is left to a program.
+A propensity is a product of factors that read one species each, where it can be written so (`fsp.model.factors`). A
+factor ``X + m`` with a whole number ``m`` is computed; another one is tabulated. Tables begin small and are made
+longer when a count comes to their end: kernels stop before they read outside. What has more factors than there is
+room for, reads several species in one factor, or has factors that can be negative, is left to a program.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ _LINEAR, _TABLES = 2, 2
 class _Product:
     """A propensity as constant, linear factors (species, offset), and tabulated factors."""
 
-    def __init__(self, factors: Sequence[Factor], species: tuple[str, ...], values: Mapping[str, float]) -> None:
+    def __init__(
+        self, factors: Sequence[Factor], species: tuple[str, ...], values: Mapping[str, float]
+    ) -> None:
         self.constant = 1.0
         self.linear: list[tuple[int, int]] = []
         self.tabulated: list[tuple[int, Factor]] = []
@@ -72,7 +74,12 @@ def _linear_parts(tree: Any, name: str, values: Mapping[str, float]) -> tuple[fl
             constant *= float(evaluate_tree(part, dict(values)))
         elif part.is_Symbol:
             offsets.append(0)
-        elif part.is_Add and len(part.args) == 2 and any(a.is_Symbol for a in part.args) and any(a.is_Integer for a in part.args):
+        elif (
+            part.is_Add
+            and len(part.args) == 2
+            and any(a.is_Symbol for a in part.args)
+            and any(a.is_Integer for a in part.args)
+        ):
             offsets.append(next(int(a) for a in part.args if a.is_Integer))
         else:
             return None
@@ -103,6 +110,11 @@ class KernelTables:
         ]
         self._length = np.full(network.n_species, FIRST_LENGTH, np.int64)
         self._length = np.maximum(self._length, 2 * network.initial_state + 2)
+        # Kernels keep their stack while propensities become programs.
+        every = Programs(network.species_names, network.parameters)
+        for propensity in network.propensities:
+            every.add(propensity.expression)
+        self._depth = every.depth
         self.kernel = self._build()
 
     def cover(self, counts: IntArray) -> None:
@@ -158,7 +170,7 @@ class KernelTables:
         n_changes, row, plan = self._plan(limit)
         return Network(
             n, n_reactions, n_tables, constant, record.ravel(), np.concatenate(pieces), n_changes, row, plan, code, numbers,
-            programs.depth, np.array(starts, np.int64), timed, np.ones(n_reactions),
+            max(self._depth, programs.depth), np.array(starts, np.int64), timed, np.ones(n_reactions),
         )  # fmt: skip
 
     def _more_programs(self, add: Callable[[Any], int]) -> IntArray:
@@ -171,7 +183,8 @@ class KernelTables:
         if length > LONGEST:
             return None
         values = factor.evaluate({factor.species[0]: np.arange(length)}, dtype=np.longdouble)
-        table = np.broadcast_to(np.asarray(values, np.float64), (length,)).copy()
+        with np.errstate(over="ignore", under="ignore"):
+            table = np.broadcast_to(np.asarray(values, np.float64), (length,)).copy()
         if (table < 0.0).any():
             return None
         table[~np.isfinite(table)] = np.nan

@@ -1,8 +1,9 @@
 """The direct method for rates that depend on time, by thinning (Lewis and Shedler 1979).
 
-Propensities are sums of terms, a function of time times a function of the state. Over a window of time each function of time
-has a proven upper bound. Candidates come at the rates that the bounds give, and one at time ``t`` is accepted with the
-probability that the function at ``t`` is of its bound; otherwise nothing happens but that time has passed.
+Propensities are sums of terms, a function of time times a function of the state. Over a window of time each
+function of time has a proven upper bound. Candidates come at the rates that the bounds give, and one at time ``t``
+is accepted with the probability that the function at ``t`` is of its bound; otherwise nothing happens but that time
+has passed.
 
 ``rates`` of a lane holds the bounds of all terms.
 """
@@ -14,7 +15,7 @@ from numba import njit
 
 from fsp.ssa.layout import BUFFER, CLOCKS, DECK, PLACES, PLAN, REFILL, STOP, UNFIT, WATCH
 from fsp.ssa.memory import get, put
-from fsp.ssa.propensities import propensity
+from fsp.ssa.propensities import change, propensity
 from fsp.ssa.stack import run_program
 
 __all__ = ["prepare", "turns"]
@@ -24,68 +25,59 @@ _SLACK = 1e-9
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def prepare(rates, root, n, x, base, constant, record, tables, n_tables, code, numbers, stack):  # type: ignore[no-untyped-def]
+def prepare(k, m):  # type: ignore[no-untyped-def]
     """Compute the bounds of all terms."""
-    for r in range(n):
-        put(rates, root + r, propensity(r, x, base, constant, record, tables, n_tables, code, numbers, stack))
+    for r in range(m.n_reactions):
+        put(m.rates, k * m.n_rates + r, propensity(r, k * m.width, m))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def turns(  # type: ignore[no-untyped-def]
-    k, active, x, width, rates, n_rates, n, deck, clocks, places, constant, record, tables, n_tables, plan, row, n_changes, code,
-    numbers, stack, timed, upper,
-):  # fmt: skip
+def turns(k, active, m):  # type: ignore[no-untyped-def]
     """Let the lanes take turns from lane ``k`` on until one needs attention; return its number and the reason."""
+    rates, clocks, places = m.rates, m.clocks, m.places
     while True:
-        place, clock, base, root = k * PLACES, k * CLOCKS, k * width, k * n_rates
+        place, clock, base, root = k * PLACES, k * CLOCKS, k * m.width, k * m.n_rates
         draw = get(places, place)
         if draw == get(places, place + 1):
             return k + REFILL
         card = k * DECK + draw
         total = 0.0
-        for r in range(n):
+        for r in range(m.n_reactions):
             total += get(rates, root + r)
-        now = get(clocks, clock) + get(deck, card) / total if total != 0.0 else np.inf
+        now = get(clocks, clock) + get(m.deck, card) / total if total != 0.0 else np.inf
         if not (now < get(clocks, clock + 1) and total < np.inf):
             put(clocks, clock + 2, now if total < np.inf and total >= 0.0 else np.nan)
             return k + STOP
-        target = get(deck, card + BUFFER) * total
+        target = get(m.deck, card + BUFFER) * total
         chosen = 0
-        for r in range(n):
+        for r in range(m.n_reactions):
             value = get(rates, root + r)
             if value > 0.0:
                 chosen = r
                 if target < value:
                     break
                 target -= value
-        put(places, place, draw + 1)
-        put(clocks, clock, now)
         accepted = True
-        if get(timed, chosen) >= 0:
-            value = run_program(get(timed, chosen), x, base, now, code, numbers, stack)
-            bound = get(upper, chosen)
-            if not (value <= bound * (1.0 + _SLACK)):
+        if get(m.timed, chosen) >= 0:
+            value = run_program(get(m.timed, chosen), m.x, base, now, m.code, m.numbers, m.stack)
+            bound = get(m.upper, chosen)
+            if not value <= bound * (1.0 + _SLACK):
                 put(clocks, clock + 2, np.nan)
                 return k + STOP
             # What is left of the draw is uniform between 0 and the bound.
             accepted = target * bound < value * get(rates, root + chosen)
+        put(places, place, draw + 1)
+        put(clocks, clock, now)
         if accepted:
             put(places, place + 2, chosen)
             put(places, place + 3, get(places, place + 3) + 1)
-            step = chosen * row + PLAN
-            outside = False
-            for _ in range(n_changes):
-                species = base + get(plan, step)
-                count = get(x, species) + get(plan, step + 1)
-                put(x, species, count)
-                outside |= np.uint64(count) >= np.uint64(get(plan, step + 2))
-                step += 3
-            if outside:
+            if change(chosen, base, m):
                 return k + UNFIT
-            for d in range(step, step + get(plan, chosen * row)):
-                j = get(plan, d)
-                put(rates, root + j, propensity(j, x, base, constant, record, tables, n_tables, code, numbers, stack))
-            if get(plan, chosen * row + 1) != 0:
+            step = chosen * m.row + PLAN + 3 * m.n_changes
+            for d in range(step, step + get(m.plan, chosen * m.row)):
+                j = get(m.plan, d)
+                put(rates, root + j, propensity(j, base, m))
+            if get(m.plan, chosen * m.row + 1) != 0:
                 return k + WATCH
         k += 1
         if k == active:

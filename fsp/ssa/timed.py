@@ -61,7 +61,10 @@ class TimedTables(KernelTables):
         self.rows: IntArray = np.array([t.reaction for t in terms], np.int64)
         self._functions = list(dict.fromkeys(t.of_time for t in terms if t.of_time != 1))
         self._function_of = [-1 if t.of_time == 1 else self._functions.index(t.of_time) for t in terms]
-        names = [f"reaction '{network.reactions[self.rows[self._function_of.index(i)]]}'" for i in range(len(self._functions))]
+        names = [
+            f"reaction '{network.reactions[self.rows[self._function_of.index(i)]]}'"
+            for i in range(len(self._functions))
+        ]
         rates = TimeRates(self._functions, network.parameters, names)
         rates.check(end, start)
         self.edges, self._upper = _windows(rates, start, end, names)
@@ -69,9 +72,13 @@ class TimedTables(KernelTables):
         for i, term in enumerate(terms):
             old = network.reactions[term.reaction]
             law = Propensity(term.of_state, network.species_names, network.parameters)
-            reactions.append(Reaction(f"{old.name} term {i}", old.text, old.reactants, old.products, law, f"; {law}"))
+            reactions.append(
+                Reaction(f"{old.name} term {i}", old.text, old.reactants, old.products, law, f"; {law}")
+            )
         counts = dict(zip(network.species_names, network.initial_state.tolist(), strict=True))
-        super().__init__(ReactionNetwork(counts, reactions, network.parameters), triggers, watch_all=watch_all)
+        super().__init__(
+            ReactionNetwork(counts, reactions, network.parameters), triggers, watch_all=watch_all
+        )
 
     def in_window(self, w: int) -> Network:
         """Return what kernels get for one window of time."""
@@ -82,7 +89,9 @@ class TimedTables(KernelTables):
         return np.array([-1 if i < 0 else add(self._functions[i]) for i in self._function_of], np.int64)
 
 
-def _windows(rates: TimeRates, start: float, end: float, names: Sequence[str]) -> tuple[list[float], list[FloatArray]]:
+def _windows(
+    rates: TimeRates, start: float, end: float, names: Sequence[str]
+) -> tuple[list[float], list[FloatArray]]:
     """Return the edges of windows and the upper bounds of all functions over each of them."""
     edges = [start, *(t for t in rates.break_points(end) if t > start), end]
     todo = [pair for pair in pairwise(edges) if pair[0] < pair[1]]
@@ -91,12 +100,16 @@ def _windows(rates: TimeRates, start: float, end: float, names: Sequence[str]) -
         a, b = todo.pop()
         upper = np.array([function.jet((a, b), 0)[0][1] for function in rates.functions])
         middle = a + 0.5 * (b - a)
-        if a < middle < b and len(todo) + len(done) < _MOST_WINDOWS and not _is_tight(rates.functions, a, b, upper):
+        if (
+            a < middle < b
+            and len(todo) + len(done) < _MOST_WINDOWS
+            and not _is_tight(rates.functions, a, b, upper)
+        ):
             todo += [(a, middle), (middle, b)]
             continue
         if not np.isfinite(upper).all():
             name = names[int(np.argmin(np.isfinite(upper)))]
-            message = f"the propensity of {name} cannot be bounded between the times {a:g} and {b:g}: simulate shorter stretches"
+            message = f"the propensity of {name} cannot be bounded from time {a:g} to {b:g}: simulate shorter stretches"
             raise UnsupportedError(message)
         done.append((a, b, np.maximum(upper, 0.0)))
     done.sort(key=lambda window: window[0])

@@ -3,7 +3,7 @@
     python tests/benchmarks/run.py --markdown              # everything, in the form of the page
     python tests/benchmarks/run.py --only product --write  # one section, written into the page
 
-Sections: product, solve, collection, timed, stationary, memory, startup. Nothing else should run on the machine meanwhile.
+Sections: product, solve, collection, timed, ssa, stationary, memory, startup. Nothing else should run on the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import collection
 import memory
 import product
 import solve
+import ssa
 import startup
 import stationary
 import timed
@@ -29,6 +30,7 @@ SECTIONS = {
     "collection": collection.section,
     "timed": timed.section,
     "stationary": stationary.section,
+    "ssa": ssa.section,
     "memory": memory.section,
     "startup": startup.section,
 }

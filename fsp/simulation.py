@@ -24,7 +24,7 @@ from fsp.simulation_progress import SimulationProgress
 from fsp.ssa.chunk import Chunk, ChunkResult, StoppedError
 from fsp.ssa.course import plan_course
 from fsp.ssa.methods import choose_method
-from fsp.ssa.streams import first_uniform
+from fsp.ssa.streams import LAST_BLOCK, deviates
 from fsp.transient_options import check_count, read_times
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ __all__ = ["simulate"]
 
 IntArray = NDArray[np.int64]
 
-#: Trajectories of a chunk, and numbers that a chunk may hold.
-_CHUNK, _CHUNK_NUMBERS = 1024, 4_000_000
-#: Events that are kept, if they are recorded, for each trajectory at the start.
+#: Trajectories of a chunk at least and at most, and numbers that it may hold.
+_LEAST, _CHUNK, _CHUNK_NUMBERS = 4, 1024, 4_000_000
+#: What can be recorded.
 _RECORDS = (None, "events")
 
 
@@ -64,8 +64,8 @@ def simulate(
         Output times >= 0, ascending.
     n_trajectories : int, optional
     seed : int, optional
-        From 0 to 2^64 - 1. Trajectory ``i`` is a function of the seed, ``i``, the network and the method only: not of the number of
-        trajectories or threads, nor of the output times, but for the last one if events of time are involved.
+        From 0 to 2^64 - 1. Trajectory ``i`` is a function of the seed, ``i``, the network and the method only: not of the
+        number of trajectories or threads, nor of output times in between.
     method : str, optional
         ``"direct"``, ``"next-reaction"``, ``"composition-rejection"``, or ``"auto"``. All are exact.
     threads : int, optional
@@ -103,15 +103,15 @@ def simulate(
     Notes
     -----
     The cost of a reaction does not depend on the number of reactions but for its logarithm; 10 to 40 ns are usual.
-    Sources: Gillespie 1976 (direct method), Gibson and Bruck 2000, Slepoy, Thompson and Plimpton 2008; Salmon et al. 2011 (random
-    numbers). See ``docs/simulation.md``.
+    Sources: Gillespie 1976 (direct method), Gibson and Bruck 2000, Slepoy, Thompson and Plimpton 2008; Salmon et al.
+    2011 (random numbers). See ``docs/simulation.md``.
 
     Examples
     --------
     >>> from fsp.model import gallery
     >>> ensemble = simulate(gallery.telegraph(), times=[5.0], n_trajectories=500, seed=7)
     >>> ensemble.counts.shape, ensemble.method
-    ((500, 1, 2), 'direct')
+    ((500, 1, 3), 'direct')
     """
     if not hasattr(network, "depends_on_time"):
         message = f"the network must be a ReactionNetwork, not {type(network).__name__}; fsp.load_model(path) reads a file"
@@ -152,7 +152,9 @@ def simulate(
     if not ensemble.complete:
         if not ensemble.n_trajectories:
             raise KeyboardInterrupt
-        message = f"fsp: stopped: {ensemble.n_trajectories:,} of {int(n_trajectories):,} trajectories are finished"
+        message = (
+            f"fsp: stopped: {ensemble.n_trajectories:,} of {int(n_trajectories):,} trajectories are finished"
+        )
         warnings.warn(message, stacklevel=2)
     return ensemble
 
@@ -180,8 +182,10 @@ class _Job:
         if len(self.law.states) == 1:
             return np.repeat(self.law.states, streams.size, axis=0)
         edges = np.cumsum(self.law.probabilities)
-        u = first_uniform(np.uint64(self.seed), streams)
-        return np.asarray(self.law.states[np.minimum(np.searchsorted(edges / edges[-1], u, side="right"), edges.size - 1)])
+        _, u = deviates(np.uint64(self.seed), streams, LAST_BLOCK)
+        return np.asarray(
+            self.law.states[np.minimum(np.searchsorted(edges / edges[-1], u, side="right"), edges.size - 1)]
+        )
 
     def check_resume(self, earlier: Ensemble) -> None:
         """Refuse an ensemble that another call has made."""
@@ -247,12 +251,15 @@ def _workers(threads: int | None) -> int:
         return int(threads)
     setting = os.environ.get("FSP_NUM_THREADS", "")
     affinity = getattr(os, "sched_getaffinity", None)
-    return max(1, int(setting) if setting.isdigit() else len(affinity(0)) if affinity else (os.cpu_count() or 1))
+    return max(
+        1, int(setting) if setting.isdigit() else len(affinity(0)) if affinity else (os.cpu_count() or 1)
+    )
 
 
 def _chunks(wanted: IntArray, numbers: int, workers: int) -> Iterator[IntArray]:
     """Yield the trajectories of each chunk: few enough for memory, and so many chunks that no thread waits long."""
-    size = max(1, min(_CHUNK, _CHUNK_NUMBERS // max(1, numbers), math.ceil(wanted.size / (8 * workers))))
+    size = max(_LEAST, min(_CHUNK, math.ceil(wanted.size / (8 * workers))))
+    size = max(1, min(size, _CHUNK_NUMBERS // max(1, numbers)))
     for start in range(0, wanted.size, size):
         yield wanted[start : start + size]
 
