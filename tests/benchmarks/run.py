@@ -3,7 +3,8 @@
     python tests/benchmarks/run.py --markdown              # everything, in the form of the page
     python tests/benchmarks/run.py --only product --write  # one section, written into the page
 
-Sections: product, solve, collection, timed, stationary, ssa, memory, startup. Nothing else should run on the machine meanwhile.
+Sections: product, solve, collection, timed, stationary, ssa, memory, startup. Nothing else should run
+on the machine meanwhile.
 """
 
 from __future__ import annotations
