@@ -162,7 +162,8 @@ class StationaryRun:
         law, w = found.law, found.weighted
         p = law.p.astype(np.float64)
         stored = float(np.abs(law.p - p.astype(np.longdouble)).sum()) * (1.0 + 1e-9)
-        stored += 4.0 * (p.size + 8) * UNIT  # the sum of the law is one up to this
+        if p.size > 1:
+            stored += 4.0 * (p.size + 8) * UNIT  # the sum of the law is one up to this
         ledger = Ledger({"truncation": 0.0, "residual": 0.0, "rounding": 0.0})
         ledger.book("truncation", 2.0 * w.outside)
         ledger.book("residual", 2.0 * max(w.above, w.below - w.outside, 0.0) * (1.0 + 1e-12))

@@ -49,7 +49,7 @@ _ROUGH, _ROUGH_STATES = 1e-6, 60_000
 #: Up to so many states a finite class is taken whole.
 _WHOLE_STATES = 200_000
 #: Up to so many states the first set takes part in the bound of the return time.
-_WIDER_STATES = 20_000
+_WIDER_STATES = 100_000
 #: How strongly V has to fall outside of the set of the linear systems, relative to the rate at which reactions raise it.
 _SLACKS = (0.25, 0.05, 0.01)
 

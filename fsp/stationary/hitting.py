@@ -170,7 +170,7 @@ def _without_traps(lattice: Lattice, space: FibreSet, reference: IntArray, drift
 
 def hitting_bound(
     lattice: Lattice, drift: DriftFunction, decrease: float, reward: Reward, reference: IntArray,
-    make_solver: MakeSolver, wider: FibreSet | None = None, most: int = 200_000,
+    make_solver: MakeSolver, wider: FibreSet | None = None, most: int = 400_000,
 ) -> HittingBound:  # fmt: skip
     """Return a verified bound of the mean time to the reference, from every state of the class.
 
