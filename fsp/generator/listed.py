@@ -89,6 +89,8 @@ class ListedGenerator(FibreGenerator):
         beta: float, allowance: float, residence: FloatArray,
     ) -> tuple[int, float, bool] | None:  # fmt: skip
         """Make the products of a uniformisation series; see `FibreGenerator.run_series`."""
+        if self.by_segment:
+            return None
         k, leaked, swapped = power_program(
             v, scratch, total, k, weights, later, beta, allowance, self.boundary.positions, self.boundary.rates,
             residence, self._program,
@@ -101,6 +103,8 @@ class ListedGenerator(FibreGenerator):
         wanted: float, refuse: float, residence: FloatArray,
     ) -> tuple[int, float] | None:  # fmt: skip
         """Make all terms of a Chebyshev series; see `fsp.generator.recurrence.chebyshev_series`."""
+        if self.by_segment:
+            return None
         k, leaked = chebyshev_program(
             previous, v, total, 1, weights, integrals, beta, per_column, lengths, magnitudes, wanted, refuse,
             self.boundary.positions, self.boundary.rates, residence, self._program,
