@@ -85,7 +85,8 @@ class StationaryRun:
             )
             raise StateSpaceLimitError(message)
         best = self.engine.best
-        if best is not None and best.bound is None and n > _MOST_UNPROVEN:
+        most = _MOST_UNPROVEN if self.max_states is None else self.max_states
+        if best is not None and best.bound is None and n > most:
             message = (
                 f"the state set grew to {n:,} states and still loses probability, and nothing shows that the network has a "
                 "stationary law: its counts may grow without end. Limit species with bounds= to see where"
