@@ -101,7 +101,8 @@ class StationaryRun:
             if closed is not None:
                 return closed
         try:
-            found = self.engine.run()
+            with np.errstate(all="ignore"):  # what is not finite is refused where it matters
+                found = self.engine.run()
         except SolverError as error:
             if self.engine.best is not None and error.result is None:
                 error.result = self._result(self.engine.best)
