@@ -85,7 +85,8 @@ class StationaryRun:
             )
             raise StateSpaceLimitError(message)
         best = self.engine.best
-        if best is not None and best.bound is None and n > _MOST_UNPROVEN:
+        most = _MOST_UNPROVEN if self.max_states is None else self.max_states
+        if best is not None and best.bound is None and n > most:
             message = (
                 f"the state set grew to {n:,} states and still loses probability, and nothing shows that the network has a "
                 "stationary law: its counts may grow without end. Limit species with bounds= to see where"
@@ -94,6 +95,10 @@ class StationaryRun:
 
     def run(self) -> StationaryResult:
         """Solve, prove, and put the result together."""
+        with np.errstate(all="ignore"):  # what is not finite is refused where it matters
+            return self._run()
+
+    def _run(self) -> StationaryResult:
         refuse_without_law(self.lattice)
         if self.method == "auto" and not self.constraints:
             closed = self._closed_form()
@@ -119,11 +124,15 @@ class StationaryRun:
                 f"the error bound stays at {result.error_bound:.2g} because bounds= cuts off states that matter; "
                 "widen the bounds or loosen the tolerance"
             )
-        what = (
-            "the set of states"
-            if w.outside > 0.5 * w.one_sided
-            else "rounding and the residual of the solver"
-        )
+        if found.bound is None and w.outside > 0.5 * w.one_sided:
+            return (
+                f"after {self.engine.rounds} rounds the set of {result.n_states:,} states still loses probability, and "
+                "nothing shows that the network has a stationary law: its counts may grow without end. Limit species with "
+                f"bounds= to see where; the error is estimated as {result.error_bound:.2g}, more than the tolerance "
+                f"{self.tolerance:g}"
+            )
+        outside = w.outside > 0.5 * w.one_sided
+        what = "the set of states" if outside else "rounding and the residual of the solver"
         return (
             f"the error bound stays at {result.error_bound:.2g}, above the tolerance {self.tolerance:g}: what is left is "
             f"due to {what}; loosen the tolerance, or take another method"

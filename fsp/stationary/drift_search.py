@@ -127,6 +127,8 @@ def _program(
     level = [row for row in steep_rows if abs(float(row @ slope)) < 1e-7 * float(np.abs(row) @ slope)]
     basis = _null_space(level, n)
     unit = slope[free].min() if free.any() else 1.0
+    if not unit > 0.0:
+        return None
     rounded = np.zeros(n)
     for axis, vector in basis:
         rounded += np.round(slope[axis] / unit / vector[axis] * 256.0) / 256.0 * vector
