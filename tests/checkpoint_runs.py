@@ -111,7 +111,7 @@ RUNS: dict[str, Callable[[], tuple[fsp.ReactionNetwork, dict[str, Any]]]] = {
         ),
         {"times": [0.5, 2.0], "tolerance": 1e-9},
     ),
-    "short fibres": lambda: (six_species(), {"times": [0.5, 1.0], "tolerance": 1e-4}),
+    "short fibres": lambda: (six_species(), {"times": [0.5, 2.0], "tolerance": 1e-7}),
     "turning": lambda: (turning(), {"times": [0.0, 0.1, 1.0, 4.0, 12.0], "tolerance": 1e-7}),
     "law with error": lambda: (birth_death(), {"times": [1.0, 2.0], "tolerance": 1e-5, **law_with_error()}),
     "events": lambda: (
@@ -141,7 +141,7 @@ RUNS: dict[str, Callable[[], tuple[fsp.ReactionNetwork, dict[str, Any]]]] = {
     "observables": lambda: (observed(), {"times": [0.1, 0.5], "save": "marginals"}),
     "whole, with observables": lambda: (observed(), {"times": [0.1, 0.5]}),
     "marginals": lambda: (fsp.gallery.toggle_switch(), {"times": [0.1, 0.5], "save": "marginals"}),
-    "moments": lambda: (fsp.gallery.toggle_switch(), {"times": [0.1, 0.5], "save": "moments"}),
+    "moments": lambda: (fsp.gallery.toggle_switch(), {"times": [0.1, 0.5, 3.0], "save": "moments"}),
 }
 
 

@@ -44,7 +44,8 @@ def test_the_runs_are_of_every_kind() -> None:
     assert "double-double" in seen["fallen back"].explanation
     assert "because rounding" in seen["fallen back"].explanation
     assert seen["settled"].ledger.entries["steady_state"] > 0.0
-    assert "listed" in seen["short fibres"].explanation
+    assert "assembled" in seen["short fibres"].explanation
+    assert "listed" in seen["growing"].explanation
     assert "double-double" in seen["events, fallen back"].explanation
     assert seen["rates of time"].method == "inhomogeneous"
     assert seen["events"][4].mean("X") > seen["events"][1].mean("X")

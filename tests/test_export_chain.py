@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import platform
 import re
 import sys
@@ -21,7 +20,10 @@ from fsp.errors import ArgumentError, StateSpaceLimitError, UnsupportedError
 if sys.platform != "linux" or platform.machine() != "x86_64":
     pytest.skip("there are no wheels of stormpy for this system", allow_module_level=True)
 import stormpy
-from stormpy import developer, environments
+from stormpy import environments
+
+sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
+from storm_settings import set_precision
 
 BIRTH_DEATH = fsp.ReactionNetwork({"X": 0}, ["0 -> X @ 10", "X -> 0 @ 1"])
 TOGGLE = fsp.gallery.toggle_switch(a=20.0, K=8.0)
@@ -72,11 +74,6 @@ class Prism:
                 lines.append(f"{state} {' '.join(found)}")
         (folder / "x.lab").write_text("\n".join(lines) + "\n")
         return stormpy.build_model_from_explicit(str(folder / "x.tra"), str(folder / "x.lab"))
-
-
-@functools.cache
-def set_precision() -> None:
-    developer.set_from_exploded_string(["--timebounded:precision", "1e-12"])  # possible once in a process
 
 
 def check(model: Any, formula: str, state: int) -> float:

@@ -38,6 +38,7 @@ class MomentBounds:
     Examples
     --------
     >>> from fsp.model import ReactionNetwork
+    >>> from fsp.moments import InitialMoments, moment_bounds
     >>> net = ReactionNetwork({"X": 0}, ["0 -> X @ 8", "X -> 0 @ 1"])
     >>> bounds = moment_bounds(net, [0.0, 50.0], InitialMoments.from_state([0]))
     >>> bounds[0].mean("X"), round(bounds[1].mean("X").midpoint, 9)

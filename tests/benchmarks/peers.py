@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from common import lattice
+from storm_settings import set_precision
 
 import fsp
 from fsp.generator.fibre_generator import FibreGenerator
@@ -73,7 +74,7 @@ def storm_check(box: Box, condition: Any, until: float, precision: float, repeat
     """
     try:
         import stormpy
-        from stormpy import datastructures, developer, environments, models
+        from stormpy import datastructures, environments, models
     except ImportError:
         return None
     space, generator = box.build()
@@ -101,7 +102,7 @@ def storm_check(box: Box, condition: Any, until: float, precision: float, repeat
     )
     chain = models.SparseCtmc[float](components)
     building = time.perf_counter() - start
-    developer.set_from_exploded_string(["--timebounded:precision", f"{precision:g}"])
+    set_precision(precision)
     formula = stormpy.parse_property(f'P=? [ F[{until:g},{until:g}] "high" ]')
     checking = []
     for _ in range(repeats):  # in the settings that were found fastest

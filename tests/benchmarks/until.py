@@ -5,13 +5,13 @@ Run as ``python tests/benchmarks/until.py``: a table of values, differences and 
 
 from __future__ import annotations
 
-import functools
 import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from storm_settings import set_precision
 
 import fsp
 
@@ -41,15 +41,7 @@ CASES = [
 ]
 
 
-@functools.cache
-def _set_precision(precision: float) -> None:
-    """Tell Storm once; it refuses to be told twice."""
-    from stormpy import developer
-
-    developer.set_from_exploded_string(["--timebounded:precision", f"{precision:g}"])
-
-
-def storm_until(case: Case, bounds: dict[str, int], precision: float = 1e-10) -> tuple[float, float]:
+def storm_until(case: Case, bounds: dict[str, int], precision: float | None = None) -> tuple[float, float]:
     """Return Storm's value of ``P=? [ !"avoid" U<=t "target" ]`` on the box, and the seconds that checking takes."""
     import stormpy
     from stormpy import environments
@@ -61,7 +53,7 @@ def storm_until(case: Case, bounds: dict[str, int], precision: float = 1e-10) ->
             case.network, Path(folder, "chain"), format="storm", bounds=bounds, labels=labels
         )
         model = stormpy.build_model_from_drn(str(chain.files[0]))
-    _set_precision(precision)
+    set_precision(precision)
     formula = stormpy.parse_property(f'P=? [ {before} U<={case.time!r} "target" ]')
     begin = time.perf_counter()
     found = stormpy.model_checking(
@@ -105,7 +97,7 @@ def main() -> None:
         bounds = box_for_storm(case)
         for _ in range(2):  # the first run compiles
             interval, seconds = solve(case, case.bounds)
-        value, checking = storm_until(case, bounds)
+        value, checking = storm_until(case, bounds, 1e-10)
         off = value - interval.lower
         print(
             f"{case.name:<18} {interval.lower:>18.14f} {interval.width:>9.1e} {value:>18.14f} {off:>10.1e} "

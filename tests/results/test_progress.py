@@ -81,6 +81,7 @@ def test_a_run_reports_within_its_steps():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fsp.transient_run.Progress", Line)
         patch.setattr("fsp.generator.fibre_generator.ONE_BY_ONE", 1000)
+        patch.setattr("fsp.generator.select.LISTED_BYTES", 0)
         result = fsp.solve_transient(network, [0.2, 0.5], tolerance=1e-4, bounds={"U": 250, "V": 250})
     assert len(seen) > 2 * result.statistics["steps"]
     times = [report["time"] for report in seen]
