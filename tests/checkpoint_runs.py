@@ -111,7 +111,7 @@ RUNS: dict[str, Callable[[], tuple[fsp.ReactionNetwork, dict[str, Any]]]] = {
         ),
         {"times": [0.5, 2.0], "tolerance": 1e-9},
     ),
-    "short fibres": lambda: (six_species(), {"times": [0.5, 2.0], "tolerance": 1e-7}),
+    "short fibres": lambda: (six_species(), {"times": [0.5, 1.7], "tolerance": 1e-6}),
     "turning": lambda: (turning(), {"times": [0.0, 0.1, 1.0, 4.0, 12.0], "tolerance": 1e-7}),
     "law with error": lambda: (birth_death(), {"times": [1.0, 2.0], "tolerance": 1e-5, **law_with_error()}),
     "events": lambda: (
