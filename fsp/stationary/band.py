@@ -69,6 +69,16 @@ class Band(NamedTuple):
         k = np.arange(self.order.size, dtype=np.float64)
         return float(2.0 * (self.below - k) @ (self.right - k)) + 30.0 * k.size
 
+    @property
+    def width(self) -> float:
+        """The width of a band that takes as many operations and is as wide everywhere."""
+        return max(float(np.sqrt(self.operations / (2.0 * max(self.order.size, 1)))), 1.0)
+
+    @property
+    def seconds(self) -> float:
+        """What elimination takes on a present-day core, roughly."""
+        return self.operations / 3e10 + 3e-8 * self.order.size
+
 
 @njit(cache=True, nogil=True)
 def _breadth_first(indptr, indices, start, order):  # type: ignore[no-untyped-def]

@@ -70,20 +70,21 @@ def available_memory() -> float:
 def estimates(chain: FiniteChain, purpose: Purpose = "stationary") -> dict[str, Estimate]:
     """Return rough costs of the solvers on a present-day core.
 
-    A band as wide as ``b`` is the size of a separator, so nested dissection of a lattice of any dimension costs about
-    ``b^3`` for each of the ``n / b^2`` pieces that are as long as they are wide.
+    The work of elimination is known once the states are ordered; that of the others is estimated from it. A band as wide as
+    ``b`` is the size of a separator, so a minimum degree ordering of a lattice of any dimension costs about ``b^3`` for each
+    of the ``n / b^2`` pieces that are as long as they are wide.
     """
     n = chain.n_states
     cycles = 1.5 if purpose == "expectation" else 1.0  # weights first, then the expectations
     multilevel = Estimate("multilevel", 1.2e-5 * cycles * n, 150.0 * n + 40.0 * chain.inflow.nnz)
     if n > MANY and chain.space is not None and chain.space.coordinates.n_axes > 2:
         return {"multilevel": multilevel}  # every separator is too large, and even the orders take gigabytes
-    band = chain.band
-    width = max(np.sqrt(band.operations / (2.0 * n)), 1.0)
+    order = chain.elimination_order
+    width = chain.band.width
     pieces = max(1.0, n / width**2)
     fill = 6.0 * width**2 * pieces ** (0.5 if pieces > 1 else 0.0) + 3.0 * n * np.log2(min(n, width**2) + 1.0)
     found = [
-        Estimate("gth", band.operations / 3e10 + 3e-8 * n, 8.0 * band.entries + 80.0 * n),
+        Estimate("gth", order.seconds, 8.0 * order.entries + 80.0 * n),
         multilevel,
         Estimate("lu", 30.0 * width**3 * pieces / 1.5e9 + 1e-6 * n, 24.0 * fill),
     ]
