@@ -112,12 +112,8 @@ def narrow_band(rates: sp.csr_array, candidates: Iterable[IntArray] = ()) -> Ban
     species one of the orders has a band of about the shorter side, along the set, however it is bent. O(rates) time.
     """
     n = rates.shape[0]
-    best = Band.of(rates, np.arange(n))
-    for order in chain(candidates, _distance_orders(rates)):
-        band = Band.of(rates, order)
-        if band.operations < best.operations:
-            best = band
-    return best
+    bands = (Band.of(rates, order) for order in chain([np.arange(n)], candidates, _distance_orders(rates)))
+    return min(bands, key=lambda band: band.operations)
 
 
 def _distance_orders(rates: sp.csr_array) -> Iterator[IntArray]:

@@ -42,8 +42,9 @@ class Dissection(NamedTuple):
     ) -> Dissection:
         """Return the dissection of the states with these coordinates, shape (n_states, n_axes).
 
-        ``outgoing`` holds the rates by source, ``inflow`` the same ones by target; sets of up to ``piece`` states are not cut.
-        Any coordinates are right, but good are those among which rates do not reach far. O(n_states log n_states) time.
+        ``outgoing`` holds the rates by source, ``inflow`` the same ones by target; sets of up to ``piece`` states are not
+        cut. Any coordinates are right, but good are those among which rates do not reach far. O(n_states log n_states)
+        time.
         """
         graph = outgoing.indptr, outgoing.indices, inflow.indptr, inflow.indices
         order, position, start, halves = _cut(np.ascontiguousarray(coordinates.T), piece, *graph)

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from fsp.generator.pointers import read, write
-from fsp.stationary.elimination import ROWS, eliminate
+from fsp.stationary.elimination import eliminate, matrix_size, workspace
 
 __all__ = ["eliminate_fronts", "solve_columns", "solve_rows"]
 
@@ -77,7 +77,7 @@ def eliminate_fronts(order, position, start, halves, pointer, boundary, out_rate
     """
     n = order.size
     widest, deepest, size = _sizes(start, halves, pointer)
-    front = np.zeros((widest + ROWS) * widest)
+    front = np.zeros(matrix_size(widest, 0, widest))
     stack = np.empty(deepest)
     kept = np.empty(size)
     pivots = np.empty(n)
@@ -87,6 +87,7 @@ def eliminate_fronts(order, position, start, halves, pointer, boundary, out_rate
     last = np.empty(widest, np.int64)
     outflow = np.empty(widest)
     totals = np.empty(widest)
+    work = workspace(widest, widest)
     waiting = [0 for _ in range(0)]
     top = end = 0
     for k in range(halves.size):
@@ -111,7 +112,7 @@ def eliminate_fronts(order, position, start, halves, pointer, boundary, out_rate
                     places[t] = local[boundary[pointer[part] + t]]
                 top -= count * count
                 _extend(front, width, places, count, stack, top)
-        done = eliminate(front, 0, width, width, last, last, first, outflow, totals, own)
+        done = eliminate(front, 0, width, width, last, last, first, outflow, totals, own, work)
         if done < own:
             return p0 + done, pivots, kept
         pivots[p0:p1] = totals[:own]

@@ -36,14 +36,15 @@ class _InBand:
         n = out.size
         self.base, self.ld = (0, n) if band.is_dense else (band.lower, band.lower + band.upper)
         rates = chain.outgoing
-        self.rates = np.zeros((n + elimination.ROWS) * (self.ld + 1) + self.base)
+        self.rates = np.zeros(elimination.matrix_size(n, self.base, self.ld))
         _fill(rates.indptr, rates.indices, rates.data, band.position, self.base, self.ld, self.rates)
         if until >= 0:
             row = self.base + until * self.ld
             self.rates[row + band.first[until] : row + band.right[until]] = 0.0
         self.totals = np.empty(n)
+        work = elimination.workspace(band.lower + 1, band.upper + 1)
         self.done = elimination.eliminate(
-            self.rates, self.base, self.ld, n, band.below, band.right, band.first, out, self.totals, n
+            self.rates, self.base, self.ld, n, band.below, band.right, band.first, out, self.totals, n, work
         )
 
     def occupation(self, x: FloatArray) -> None:

@@ -30,8 +30,8 @@ PATIENCE = 4.0
 #: From so many states on, nothing is factorised on lattices of three and more dimensions.
 MANY = 1_000_000
 
-#: Smaller chains are not tested for detailed balance: elimination takes no time.
-SMALL = 20_000
+#: From so many bytes on, elimination might not fit into memory.
+LARGE = 2.0**28
 
 #: What passes the checks: ten times the tolerance, but not less than rounding allows.
 LOOSEST, TIGHTEST = 1e-2, 1e-11
@@ -83,13 +83,17 @@ def estimates(chain: FiniteChain, purpose: Purpose = "stationary") -> dict[str, 
     width = chain.band.width
     pieces = max(1.0, n / width**2)
     fill = 6.0 * width**2 * pieces ** (0.5 if pieces > 1 else 0.0) + 3.0 * n * np.log2(min(n, width**2) + 1.0)
+    elimination = Estimate("gth", order.seconds, 8.0 * order.entries + 80.0 * n)
     found = [
-        Estimate("gth", order.seconds, 8.0 * order.entries + 80.0 * n),
+        elimination,
         multilevel,
         Estimate("lu", 30.0 * width**3 * pieces / 1.5e9 + 1e-6 * n, 24.0 * fill),
     ]
-    if n >= SMALL and SOLVERS["cholmod"].available and log_symmetriser(chain) is not None:
-        found.append(Estimate("cholmod", 10.0 * width**3 * pieces / 5e9 + 1e-6 * n, 12.0 * fill))
+    cholesky = Estimate("cholmod", 10.0 * width**3 * pieces / 5e9 + 1e-6 * n, 12.0 * fill)
+    # Detailed balance is looked for only where it would be of use.
+    useful = PATIENCE * cholesky.seconds < elimination.seconds or elimination.memory > LARGE
+    if useful and SOLVERS["cholmod"].available and log_symmetriser(chain) is not None:
+        found.append(cholesky)
     return {e.name: e for e in found}
 
 

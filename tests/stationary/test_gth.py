@@ -108,7 +108,7 @@ def test_a_set_that_is_never_left_is_refused_along_a_dissection():
 
 def test_the_order_is_a_band_or_a_dissection_by_what_is_cheaper():
     network = fsp.gallery.toggle_switch(a=40.0, K=10.0)
-    assert isinstance(box_chain(network, 100, 100).elimination_order, Dissection)
+    assert isinstance(box_chain(network, 130, 130).elimination_order, Dissection)
     assert isinstance(box_chain(network, 100, 12).elimination_order, Band)
 
 
