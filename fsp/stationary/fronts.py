@@ -53,33 +53,33 @@ def _extend(front, width, places, count, stack, top):  # type: ignore[no-untyped
 
 @njit(cache=True, nogil=True)
 def _sizes(start, halves, pointer):  # type: ignore[no-untyped-def]
-    """Return the widest front, what the stack holds at most, and how many numbers are kept."""
-    widest = depth = most = kept = 0
+    """Return the widest front, and what the stack holds at most."""
+    widest = depth = most = 0
     waiting = [0 for _ in range(0)]
     for k in range(halves.size):
         own, ahead = start[k + 1] - start[k], pointer[k + 1] - pointer[k]
         widest = max(widest, own + ahead)
-        kept += own * (own + 2 * ahead)
         if halves[k]:
             depth -= waiting.pop() + waiting.pop()
         waiting.append(ahead * ahead)
         depth += ahead * ahead
         most = max(most, depth)
-    return widest, most, kept
+    return widest, most
 
 
 @njit(cache=True, nogil=True)
-def eliminate_fronts(order, position, start, halves, pointer, boundary, out_rates, in_rates, out, until):  # type: ignore[no-untyped-def]
-    """Take all states out; return how many were, the totals ``s``, and the numbers that are kept.
+def eliminate_fronts(
+    order, position, start, halves, pointer, boundary, out_rates, in_rates, out, until, kept
+):  # type: ignore[no-untyped-def]
+    """Take all states out, and fill ``kept``; return how many were, and the totals ``s``.
 
     ``out_rates`` and ``in_rates`` are the rates by source and by target (pointers, indices, values), ``out`` the outflow by
     position, ``until`` a position whose rates are left out, or -1. If a state goes nowhere its position is returned.
     """
     n = order.size
-    widest, deepest, size = _sizes(start, halves, pointer)
+    widest, deepest = _sizes(start, halves, pointer)
     front = np.zeros(matrix_size(widest, 0, widest))
     stack = np.empty(deepest)
-    kept = np.empty(size)
     pivots = np.empty(n)
     local = np.zeros(n, np.int64)
     places = np.empty(widest, np.int64)
@@ -114,7 +114,7 @@ def eliminate_fronts(order, position, start, halves, pointer, boundary, out_rate
                 _extend(front, width, places, count, stack, top)
         done = eliminate(front, 0, width, width, last, last, first, outflow, totals, own, work)
         if done < own:
-            return p0 + done, pivots, kept
+            return p0 + done, pivots
         pivots[p0:p1] = totals[:own]
         for t in range(ahead.size):
             out[ahead[t]] = outflow[own + t]
@@ -127,7 +127,7 @@ def eliminate_fronts(order, position, start, halves, pointer, boundary, out_rate
             stack[top : top + ahead.size] = front[row + own : row + width]
             top += ahead.size
         waiting.append(k)
-    return n, pivots, kept
+    return n, pivots
 
 
 @njit(cache=True, nogil=True)

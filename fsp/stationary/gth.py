@@ -64,7 +64,8 @@ class _InFronts:
     def __init__(self, chain: FiniteChain, dissection: Dissection, out: FloatArray, until: int) -> None:
         self.dissection = dissection
         rates = [(m.indptr, m.indices, m.data) for m in (chain.outgoing, chain.inflow)]
-        self.done, self.totals, self.kept = fronts.eliminate_fronts(*dissection, *rates, out, until)
+        self.kept = np.empty(dissection.kept)
+        self.done, self.totals = fronts.eliminate_fronts(*dissection, *rates, out, until, self.kept)
 
     def occupation(self, x: FloatArray) -> None:
         d = self.dissection

@@ -31,7 +31,7 @@ PATIENCE = 4.0
 MANY = 1_000_000
 
 #: From so many bytes on, elimination might not fit into memory.
-LARGE = 2.0**28
+LARGE = 2.0**31
 
 #: What passes the checks: ten times the tolerance, but not less than rounding allows.
 LOOSEST, TIGHTEST = 1e-2, 1e-11
