@@ -32,7 +32,15 @@ from fsp.stationary.tiles import (
     add_row_to_4_by_16,
 )
 
-__all__ = ["eliminate", "envelope_of", "matrix_size", "solve_columns", "solve_rows", "workspace"]
+__all__ = [
+    "add_product",
+    "eliminate",
+    "envelope_of",
+    "matrix_size",
+    "solve_columns",
+    "solve_rows",
+    "workspace",
+]
 
 #: Rows that are updated at once; a matrix has as many more rows than it needs.
 ROWS = 4
@@ -97,7 +105,21 @@ def _axpy(factor, a, start, x, first, count):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _copy(source, start, target, first, count):  # type: ignore[no-untyped-def]
-    for j in range(count):
+    done = 0
+    while done + 8 <= count:  # compilers leave short stretches to a loop over single numbers
+        p, q = start + done, first + done
+        v0, v1, v2, v3 = read(source, p), read(source, p + 1), read(source, p + 2), read(source, p + 3)
+        v4, v5, v6, v7 = read(source, p + 4), read(source, p + 5), read(source, p + 6), read(source, p + 7)
+        write(target, q, v0)
+        write(target, q + 1, v1)
+        write(target, q + 2, v2)
+        write(target, q + 3, v3)
+        write(target, q + 4, v4)
+        write(target, q + 5, v5)
+        write(target, q + 6, v6)
+        write(target, q + 7, v7)
+        done += 8
+    for j in range(done, count):
         write(target, first + j, read(source, start + j))
 
 

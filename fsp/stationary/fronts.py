@@ -68,9 +68,9 @@ def _sizes(start, halves, pointer):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def eliminate_fronts(
+def eliminate_fronts(  # type: ignore[no-untyped-def]
     order, position, start, halves, pointer, boundary, out_rates, in_rates, out, until, kept
-):  # type: ignore[no-untyped-def]
+):
     """Take all states out, and fill ``kept``; return how many were, and the totals ``s``.
 
     ``out_rates`` and ``in_rates`` are the rates by source and by target (pointers, indices, values), ``out`` the outflow by
