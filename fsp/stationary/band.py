@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,7 +26,8 @@ IntArray = NDArray[np.int64]
 SWEEPS = 3
 
 
-class Band(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Band:
     """An order of the states, and how far rates then reach; see `fsp.stationary.elimination`."""
 
     order: IntArray
@@ -42,32 +45,42 @@ class Band(NamedTuple):
         elimination.envelope_of(rates.indptr, rates.indices, position, below, right, first)
         return cls(order, position, below, right, first)
 
-    @property
+    @cached_property
     def lower(self) -> int:
         """How far rates reach below the diagonal."""
         return int((self.below - np.arange(self.order.size)).max(initial=1)) - 1
 
-    @property
+    @cached_property
     def upper(self) -> int:
         """How far rates reach to the right of the diagonal."""
         return int((self.right - np.arange(self.order.size)).max(initial=1)) - 1
 
-    @property
+    @cached_property
     def is_dense(self) -> bool:
         """Whether the matrix takes no more memory as a square."""
         return self.lower + self.upper + 1 >= self.order.size
 
-    @property
+    @cached_property
     def entries(self) -> int:
         """Numbers that are stored."""
         n = self.order.size
         return int(n * (n if self.is_dense else self.lower + self.upper + 1))
 
-    @property
+    @cached_property
     def operations(self) -> float:
         """Multiplications and additions of the elimination."""
         k = np.arange(self.order.size, dtype=np.float64)
         return float(2.0 * (self.below - k) @ (self.right - k)) + 30.0 * k.size
+
+    @cached_property
+    def width(self) -> float:
+        """The width of a band that takes as many operations and is as wide everywhere."""
+        return max(float(np.sqrt(self.operations / (2.0 * max(self.order.size, 1)))), 1.0)
+
+    @cached_property
+    def seconds(self) -> float:
+        """What elimination takes on a present-day core, roughly."""
+        return self.operations / 3e10 + 3e-8 * self.order.size
 
 
 @njit(cache=True, nogil=True)
@@ -102,12 +115,8 @@ def narrow_band(rates: sp.csr_array, candidates: Iterable[IntArray] = ()) -> Ban
     species one of the orders has a band of about the shorter side, along the set, however it is bent. O(rates) time.
     """
     n = rates.shape[0]
-    best = Band.of(rates, np.arange(n))
-    for order in chain(candidates, _distance_orders(rates)):
-        band = Band.of(rates, order)
-        if band.operations < best.operations:
-            best = band
-    return best
+    bands = (Band.of(rates, order) for order in chain([np.arange(n)], candidates, _distance_orders(rates)))
+    return min(bands, key=lambda band: band.operations)
 
 
 def _distance_orders(rates: sp.csr_array) -> Iterator[IntArray]:

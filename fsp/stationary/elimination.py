@@ -23,11 +23,24 @@ import numpy as np
 from numba import njit
 
 from fsp.generator.pointers import read, write
+from fsp.stationary.tiles import (
+    LANES,
+    PANEL,
+    add_4_by_8,
+    add_4_by_16,
+    add_row_to_4_by_8,
+    add_row_to_4_by_16,
+)
 
-__all__ = ["PANEL", "ROWS", "add_product", "eliminate", "solve_columns", "solve_rows"]
-
-#: States that are taken out at once; a multiple of eight.
-PANEL = 16
+__all__ = [
+    "add_product",
+    "eliminate",
+    "envelope_of",
+    "matrix_size",
+    "solve_columns",
+    "solve_rows",
+    "workspace",
+]
 
 #: Rows that are updated at once; a matrix has as many more rows than it needs.
 ROWS = 4
@@ -36,44 +49,43 @@ ROWS = 4
 LARGEST, SMALLEST = 1e200, 1e-200
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
-def add_product(c, origin, ldc, rows, width, left, right, ldr):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def matrix_size(n, base, ld):  # type: ignore[no-untyped-def]
+    """Return how many numbers a matrix of ``n`` rows takes, with what is read and written (unchanged) beyond its end."""
+    return base + (n + ROWS) * (ld + 1) + LANES
+
+
+@njit(cache=True, nogil=True)
+def add_product(c, origin, ldc, rows, width, left, right, start, ldr):  # type: ignore[no-untyped-def]
     """Add ``left @ right`` to ``rows`` rows (rounded up to a multiple of `ROWS`) of ``c`` from ``origin`` on.
 
-    ``left`` has rows of `PANEL` entries, ``right`` has `PANEL` rows of ``ldr``. Four rows and four columns of ``left`` are
-    kept in registers, so that each entry of ``right`` or ``c`` that is loaded is used four times.
+    ``left`` has rows of `PANEL` entries, ``right`` from ``start`` on `PANEL` rows, ``ldr`` apart; ``width`` is a
+    multiple of `LANES`. Columns in which ``right`` has zeros may stand in the next row of ``c``: they stay what they are.
     """
     for i in range(0, rows, ROWS):
         p = origin + i * ldc
-        for k in range(0, PANEL, 4):
-            q = i * PANEL + k
-            a0, a1, a2, a3 = left[q], left[q + 1], left[q + 2], left[q + 3]
-            q += PANEL
-            b0, b1, b2, b3 = left[q], left[q + 1], left[q + 2], left[q + 3]
-            q += PANEL
-            c0, c1, c2, c3 = left[q], left[q + 1], left[q + 2], left[q + 3]
-            q += PANEL
-            d0, d1, d2, d3 = left[q], left[q + 1], left[q + 2], left[q + 3]
-            u = k * ldr
-            for j in range(width):
-                x0, x1 = read(right, u + j), read(right, u + ldr + j)
-                x2, x3 = read(right, u + 2 * ldr + j), read(right, u + 3 * ldr + j)
-                y0 = read(c, p + j) + a0 * x0 + a1 * x1 + a2 * x2 + a3 * x3
-                y1 = read(c, p + ldc + j) + b0 * x0 + b1 * x1 + b2 * x2 + b3 * x3
-                y2 = read(c, p + 2 * ldc + j) + c0 * x0 + c1 * x1 + c2 * x2 + c3 * x3
-                y3 = read(c, p + 3 * ldc + j) + d0 * x0 + d1 * x1 + d2 * x2 + d3 * x3
-                write(c, p + j, y0)
-                write(c, p + ldc + j, y1)
-                write(c, p + 2 * ldc + j, y2)
-                write(c, p + 3 * ldc + j, y3)
+        j = 0
+        while j + 2 * LANES <= width:
+            add_4_by_16(c, p + j, ldc, left, i * PANEL, right, start + j, ldr)
+            j += 2 * LANES
+        if j < width:
+            add_4_by_8(c, p + j, ldc, left, i * PANEL, right, start + j, ldr)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+@njit(cache=True, nogil=True)
 def _sum(a, start, stop):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for j in range(start, stop):
-        total += read(a, j)
-    return total
+    """Return the sum of a stretch whose length is a multiple of eight, as eight sums that need not wait for each other."""
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    for j in range(start, stop, 8):
+        s0 += read(a, j)
+        s1 += read(a, j + 1)
+        s2 += read(a, j + 2)
+        s3 += read(a, j + 3)
+        s4 += read(a, j + 4)
+        s5 += read(a, j + 5)
+        s6 += read(a, j + 6)
+        s7 += read(a, j + 7)
+    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
@@ -93,7 +105,21 @@ def _axpy(factor, a, start, x, first, count):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _copy(source, start, target, first, count):  # type: ignore[no-untyped-def]
-    for j in range(count):
+    done = 0
+    while done + 8 <= count:  # compilers leave short stretches to a loop over single numbers
+        p, q = start + done, first + done
+        v0, v1, v2, v3 = read(source, p), read(source, p + 1), read(source, p + 2), read(source, p + 3)
+        v4, v5, v6, v7 = read(source, p + 4), read(source, p + 5), read(source, p + 6), read(source, p + 7)
+        write(target, q, v0)
+        write(target, q + 1, v1)
+        write(target, q + 2, v2)
+        write(target, q + 3, v3)
+        write(target, q + 4, v4)
+        write(target, q + 5, v5)
+        write(target, q + 6, v6)
+        write(target, q + 7, v7)
+        done += 8
+    for j in range(done, count):
         write(target, first + j, read(source, start + j))
 
 
@@ -123,60 +149,92 @@ def _gather(w, count, right, g):  # type: ignore[no-untyped-def]
             if value > LARGEST or (value < SMALLEST and g[r * PANEL + m] > 0.0):
                 safe = False
             g[r * PANEL + m] = value
-            for k in range(PANEL):
-                write(g, r * PANEL + k, read(g, r * PANEL + k) + value * read(right, m * PANEL + k))
+        for r in range(0, m + 1, ROWS):
+            add_row_to_4_by_16(g, r * PANEL, PANEL, g, r * PANEL + m, right, m * PANEL, PANEL)
     return safe
 
 
 @njit(cache=True, nogil=True)
-def eliminate(a, base, ld, n, below, right, first, out, pivots, count):  # type: ignore[no-untyped-def]
+def _within(rows, width, count, out, k0, lower, upper, inverse, gone, pivots):  # type: ignore[no-untyped-def]
+    """Take the states of a panel out of its own rows; return how many, fewer than ``count`` if one goes nowhere.
+
+    ``rows`` are the rates among them, and then those to later states, ``width`` in all. What is left in them are the rates
+    when each state is taken out; those among the states of the panel go to ``upper``, too, and their ``l`` to ``lower``.
+    """
+    for j in range(PANEL * PANEL):
+        write(lower, j, 0.0)
+        write(upper, j, 0.0)
+    for m in range(count):
+        row = m * width
+        write(rows, row + m, 0.0)  # what comes back at once
+        for j in range(PANEL):
+            write(upper, m * PANEL + j, read(rows, row + j))
+        gone[m] = out[k0 + m]
+        pivot = gone[m] + _sum(rows, row, row + width)
+        if not pivot > 0.0:
+            return m
+        pivots[k0 + m] = pivot
+        inverse[m] = 1.0 / pivot
+        for r in range(m + 1, count):
+            rate = read(rows, r * width + m) * inverse[m]
+            write(rows, r * width + m, 0.0)
+            write(lower, r * PANEL + m, rate)
+            out[k0 + r] += rate * gone[m]
+        for r in range((m + 1) // ROWS * ROWS, count, ROWS):
+            for j in range(m // LANES * LANES, width, LANES):
+                add_row_to_4_by_8(rows, r * width + j, width, lower, r * PANEL + m, rows, row + j, width)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def workspace(tallest, widest):  # type: ignore[no-untyped-def]
+    """Return what `eliminate` works in, for so many rows below a state and columns right of it."""
+    square = PANEL * PANEL
+    high = (tallest + ROWS) * PANEL
+    return (
+        np.zeros(high),
+        np.zeros(high),
+        np.zeros(PANEL * (widest + PANEL + LANES)),
+        np.zeros(square),
+        np.zeros(square),
+        np.zeros(square),
+        np.zeros(PANEL),
+        np.zeros(PANEL),
+    )
+
+
+@njit(cache=True, nogil=True)
+def eliminate(a, base, ld, n, below, right, first, out, pivots, count, work):  # type: ignore[no-untyped-def]
     """Take the first ``count`` of ``n`` states out; return ``count``, or the first state that goes nowhere.
 
-    ``a`` holds the rates and must have room for `ROWS` rows more; afterwards ``l`` below the diagonal, and above it the
-    rates from a state to those that were left when it was taken out. ``out`` is the outflow, ``pivots`` the ``s``.
+    ``a`` holds the rates and has the `matrix_size`; afterwards ``l`` below the diagonal, and above it the
+    rates from a state to those that were left when it was taken out. ``out`` is the outflow, ``pivots`` the ``s``,
+    and ``work`` a `workspace`.
     """
-    widest, tallest = 1, 1
-    for k in range(count):
-        widest = max(widest, right[k] - k)
-        tallest = max(tallest, below[k] - k)
-    tallest += ROWS
-    panel = np.zeros(tallest * PANEL)
-    left = np.zeros(tallest * PANEL)
-    ahead = np.zeros(PANEL * widest)
-    inside = np.zeros(PANEL * PANEL)
-    g = np.zeros(PANEL * PANEL)
-    inverse = np.zeros(PANEL)
-    gone = np.zeros(PANEL)
+    panel, left, ahead, lower, upper, g, inverse, gone = work
     for k0 in range(0, count, PANEL):
         k1 = min(count, k0 + PANEL)
-        for i in range(k0, k1):
-            row = base + i * ld
-            for k in range(max(k0, first[i]), i):
-                rate = a[row + k] * inverse[k - k0]
-                a[row + k] = rate
-                if rate > 0.0:
-                    _axpy(rate, a, base + k * ld + k + 1, a, row + k + 1, right[k] - k - 1)
-                    out[i] += rate * out[k]
-            pivot = out[i] + _sum(a, row + i + 1, row + right[i])
-            if not pivot > 0.0:
-                return i
-            pivots[i] = pivot
-            inverse[i - k0] = 1.0 / pivot
-        width = max(right[k1 - 1] - k1, 0)
+        reach = max(right[k1 - 1] - k1, 0)
+        width = PANEL + (reach + LANES - 1) // LANES * LANES
+        # The rows of the panel: in it, and right of it; zero beyond the band and beyond the last pivot.
+        for j in range(PANEL * width):
+            write(ahead, j, 0.0)
+        for k in range(k0, k1):
+            start, last, row = max(k0, first[k]), right[k], (k - k0) * width
+            _copy(a, base + k * ld + start, ahead, row + start - k0, min(last, k1) - start)
+            _copy(a, base + k * ld + k1, ahead, row + PANEL, last - k1)
+        done = _within(ahead, width, k1 - k0, out, k0, lower, upper, inverse, gone, pivots)
+        if done < k1 - k0:
+            return k0 + done
+        for k in range(k0, k1):
+            start, last, row = max(k0, first[k]), right[k], (k - k0) * PANEL
+            _copy(lower, row + start - k0, a, base + k * ld + start, k - start)
+            _copy(upper, row + k + 1 - k0, a, base + k * ld + k + 1, min(last, k1) - k - 1)
+            _copy(ahead, (k - k0) * width + PANEL, a, base + k * ld + k1, last - k1)
         rows = below[k1 - 1] - k1
         if rows <= 0:
             continue
-        # The rows of the panel, right of it and in it; zero beyond the band and beyond the last pivot.
-        for j in range(PANEL * width):
-            write(ahead, j, 0.0)
-        inside[:] = 0.0
-        gone[:] = 0.0
-        for k in range(k0, k1):
-            gone[k - k0] = out[k]
-            last = right[k]
-            _copy(a, base + k * ld + k1, ahead, (k - k0) * width, last - k1)
-            _copy(a, base + k * ld + k + 1, inside, (k - k0) * (PANEL + 1) + 1, min(last, k1) - k - 1)
-        safe = _gather(inverse, k1 - k0, inside, g)
+        safe = _gather(inverse, k1 - k0, upper, g)
         for j in range((rows + ROWS) * PANEL):
             write(panel, j, 0.0)
             write(left, j, 0.0)
@@ -187,9 +245,9 @@ def eliminate(a, base, ld, n, below, right, first, out, pivots, count):  # type:
             else:
                 _copy(a, base + (k1 + i) * ld + start, panel, i * PANEL + start - k0, k1 - start)
         if safe:
-            add_product(left, 0, PANEL, rows, PANEL, panel, g, PANEL)
+            add_product(left, 0, PANEL, rows, PANEL, panel, g, 0, PANEL)
         else:
-            _one_by_one(panel, inside, inverse, k1 - k0, rows, left)
+            _one_by_one(panel, upper, inverse, k1 - k0, rows, left)
         for i in range(rows):
             start = max(k0, first[k1 + i])
             if k1 - start == PANEL:
@@ -197,7 +255,7 @@ def eliminate(a, base, ld, n, below, right, first, out, pivots, count):  # type:
             else:
                 _copy(left, i * PANEL + start - k0, a, base + (k1 + i) * ld + start, k1 - start)
             out[k1 + i] += _dot(left, i * PANEL, gone, 0, PANEL)
-        add_product(a, base + k1 * ld + k1, ld, rows, width, left, ahead, width)
+        add_product(a, base + k1 * ld + k1, ld, rows, width - PANEL, left, ahead, PANEL, width)
     return count
 
 

@@ -99,7 +99,7 @@ class Direct:
 
     def __init__(self, level: Level) -> None:
         n = level.size
-        a = np.zeros((n + elimination.ROWS) * (n + 1))
+        a = np.zeros(elimination.matrix_size(n, 0, n))
         rows = np.repeat(np.arange(n), np.diff(level.indptr))
         np.add.at(a, rows * n + level.indices, level.flow)
         out = np.zeros(n)
@@ -107,7 +107,9 @@ class Direct:
         out[level.root] = 1.0
         self.pivots = np.empty(n)
         self.whole, self.begin = np.full(n, n), np.zeros(n, np.int64)
-        if elimination.eliminate(a, 0, n, n, self.whole, self.whole, self.begin, out, self.pivots, n) < n:
+        work = elimination.workspace(n, n)
+        whole = self.whole
+        if elimination.eliminate(a, 0, n, n, whole, whole, self.begin, out, self.pivots, n, work) < n:
             message = (
                 "part of the chain does not lead back to the reference state, or to the outside (or only with a probability "
                 "below 1e-308); take one closed class at a time"

@@ -88,7 +88,7 @@ class SolverInfo:
 SOLVERS = {
     info.name: info
     for info in (
-        SolverInfo("gth", "fsp.stationary.gth:GTH", "banded elimination without subtractions", accurate=True),
+        SolverInfo("gth", "fsp.stationary.gth:GTH", "elimination without subtractions", accurate=True),
         SolverInfo("multilevel", "fsp.stationary.multilevel:Multilevel", "multilevel aggregation"),
         SolverInfo("lu", "fsp.stationary.sparse_lu:SparseLU", "sparse LU factorisation (SuperLU)"),
         SolverInfo(

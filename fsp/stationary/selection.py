@@ -30,8 +30,8 @@ PATIENCE = 4.0
 #: From so many states on, nothing is factorised on lattices of three and more dimensions.
 MANY = 1_000_000
 
-#: Smaller chains are not tested for detailed balance: elimination takes no time.
-SMALL = 20_000
+#: From so many bytes on, elimination might not fit into memory.
+LARGE = 2.0**31
 
 #: What passes the checks: ten times the tolerance, but not less than rounding allows.
 LOOSEST, TIGHTEST = 1e-2, 1e-11
@@ -70,25 +70,30 @@ def available_memory() -> float:
 def estimates(chain: FiniteChain, purpose: Purpose = "stationary") -> dict[str, Estimate]:
     """Return rough costs of the solvers on a present-day core.
 
-    A band as wide as ``b`` is the size of a separator, so nested dissection of a lattice of any dimension costs about
-    ``b^3`` for each of the ``n / b^2`` pieces that are as long as they are wide.
+    The work of elimination is known once the states are ordered; that of the others is estimated from it. A band as wide as
+    ``b`` is the size of a separator, so a minimum degree ordering of a lattice of any dimension costs about ``b^3`` for each
+    of the ``n / b^2`` pieces that are as long as they are wide.
     """
     n = chain.n_states
     cycles = 1.5 if purpose == "expectation" else 1.0  # weights first, then the expectations
     multilevel = Estimate("multilevel", 1.2e-5 * cycles * n, 150.0 * n + 40.0 * chain.inflow.nnz)
     if n > MANY and chain.space is not None and chain.space.coordinates.n_axes > 2:
         return {"multilevel": multilevel}  # every separator is too large, and even the orders take gigabytes
-    band = chain.band
-    width = max(np.sqrt(band.operations / (2.0 * n)), 1.0)
+    order = chain.elimination_order
+    width = chain.band.width
     pieces = max(1.0, n / width**2)
     fill = 6.0 * width**2 * pieces ** (0.5 if pieces > 1 else 0.0) + 3.0 * n * np.log2(min(n, width**2) + 1.0)
+    elimination = Estimate("gth", order.seconds, 8.0 * order.entries + 80.0 * n)
     found = [
-        Estimate("gth", band.operations / 3e10 + 3e-8 * n, 8.0 * band.entries + 80.0 * n),
+        elimination,
         multilevel,
         Estimate("lu", 30.0 * width**3 * pieces / 1.5e9 + 1e-6 * n, 24.0 * fill),
     ]
-    if n >= SMALL and SOLVERS["cholmod"].available and log_symmetriser(chain) is not None:
-        found.append(Estimate("cholmod", 10.0 * width**3 * pieces / 5e9 + 1e-6 * n, 12.0 * fill))
+    cholesky = Estimate("cholmod", 10.0 * width**3 * pieces / 5e9 + 1e-6 * n, 12.0 * fill)
+    # Detailed balance is looked for only where it would be of use.
+    useful = PATIENCE * cholesky.seconds < elimination.seconds or elimination.memory > LARGE
+    if useful and SOLVERS["cholmod"].available and log_symmetriser(chain) is not None:
+        found.append(cholesky)
     return {e.name: e for e in found}
 
 

@@ -7,10 +7,12 @@ import scipy.sparse as sp
 from exact import exact_law, exact_solve, relative_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_chain import box_chain
 
 import fsp
 from fsp.stationary import FiniteChain
 from fsp.stationary.band import Band, narrow_band
+from fsp.stationary.dissection import Dissection
 from fsp.stationary.gth import GTH
 from fsp.stationary.sparse_lu import SparseLU
 
@@ -52,6 +54,64 @@ def test_every_entry_is_accurate_for_rates_over_many_orders_of_magnitude(n, half
     assert relative_error(*zip(*large, strict=True)) <= bound
 
 
+def cut(chain, coordinates, piece):
+    return Dissection.of(chain.outgoing, chain.inflow, np.asarray(coordinates, np.int64), piece)
+
+
+@pytest.mark.parametrize("piece", [1, 4, 17])
+@pytest.mark.parametrize(("half_width", "density"), [(3, 0.7), (12, 0.3), (49, 0.1)])
+@pytest.mark.parametrize("decades", [2, 40])
+def test_every_entry_is_accurate_along_a_dissection(piece, half_width, density, decades):
+    n = 50
+    rng = np.random.default_rng(piece + half_width + decades)
+    rates, outflow = wild_rates(rng, n, half_width, density, decades)
+    chain = chain_of(rates, outflow)
+    # Coordinates only guide the cuts: results are right for any, here with states at the same place.
+    solver = GTH(chain, order=cut(chain, np.c_[np.arange(n) // 2, rng.integers(0, 5, n)], piece))
+    assert solver.order.halves.any()
+    source = rng.random(n) * (rng.random(n) < 0.3)
+    source[0] = 1.0
+    bound = 1e-12
+    assert relative_error(solver.occupation(source), exact_solve(rates, outflow, source)) <= bound
+    assert relative_error(solver.expectation(source), exact_solve(rates, outflow, source, True)) <= bound
+    assert relative_error(solver.stationary(n // 3), exact_law(rates, outflow, n // 3)) <= bound
+
+
+def test_a_dissection_of_a_square_is_cheap_and_agrees_with_a_band():
+    b = 90
+    index = np.arange(b * b).reshape(b, b)
+    pairs = [*zip(index[1:].ravel(), index[:-1].ravel(), strict=True)]
+    pairs += zip(index[:, 1:].ravel(), index[:, :-1].ravel(), strict=True)
+    i, j = np.array(pairs).T
+    values = 10.0 ** np.random.default_rng(3).uniform(-3, 3, 2 * i.size)
+    inflow = sp.coo_array((values, (np.r_[i, j], np.r_[j, i])), shape=(b * b, b * b)).tocsr()
+    chain = FiniteChain(inflow, (np.arange(b * b) == 7) * 1e-3)
+    dissection = cut(chain, np.stack(np.divmod(np.arange(b * b), b), 1), 32)
+    assert sorted(dissection.order) == list(range(b * b))
+    assert dissection.operations < 60 * b**3
+    along, band = GTH(chain, order=dissection), GTH(chain)
+    source = np.ones(b * b)
+    np.testing.assert_allclose(along.occupation(source), band.occupation(source), rtol=1e-11)
+    np.testing.assert_allclose(along.expectation(source), band.expectation(source), rtol=1e-11)
+    np.testing.assert_allclose(along.stationary(40), band.stationary(40), rtol=1e-11)
+
+
+def test_a_set_that_is_never_left_is_refused_along_a_dissection():
+    rates = np.zeros((8, 8))
+    for i, j in ((0, 1), (1, 2), (2, 3), (5, 6), (6, 7), (7, 4), (4, 5)):
+        rates[i, j] = rates[j, i] = 1.0
+    chain = chain_of(rates, [1.0, 0, 0, 0, 0, 0, 0, 0])
+    solver = GTH(chain, order=cut(chain, [[k, 0] for k in range(8)], 2))
+    with pytest.raises(fsp.FSPError, match=r"state [4-7] of 8 belongs to states that are never left"):
+        solver.expectation(np.ones(8))
+
+
+def test_the_order_is_a_band_or_a_dissection_by_what_is_cheaper():
+    network = fsp.gallery.toggle_switch(a=40.0, K=10.0)
+    assert isinstance(box_chain(network, 130, 130).elimination_order, Dissection)
+    assert isinstance(box_chain(network, 100, 12).elimination_order, Band)
+
+
 @pytest.mark.parametrize("n", [3, 15, 16, 17, 31, 33, 48, 100])
 @pytest.mark.parametrize(("lower", "upper"), [(1, 1), (1, 4), (5, 2), (16, 16), (20, 3), (2, 40)])
 def test_bands_of_any_width_agree_with_dense_algebra(n, lower, upper):
@@ -60,8 +120,8 @@ def test_bands_of_any_width_agree_with_dense_algebra(n, lower, upper):
     rates = rng.random((n, n)) * (i - j <= lower) * (j - i <= upper) * (i != j)
     outflow = rng.random(n)
     chain = chain_of(rates, outflow)
-    solver = GTH(chain, band=Band.of(chain.outgoing, np.arange(n)))
-    assert max(solver.band.below - np.arange(n)) <= min(lower, n - 1) + 1
+    solver = GTH(chain, order=Band.of(chain.outgoing, np.arange(n)))
+    assert max(solver.order.below - np.arange(n)) <= min(lower, n - 1) + 1
     dense = -chain.generator().toarray()
     source = rng.random(n)
     np.testing.assert_allclose(solver.occupation(source), np.linalg.solve(dense, source), rtol=1e-11)
