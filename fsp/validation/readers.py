@@ -71,6 +71,8 @@ def read_samples(
         return _from_dataset(samples, "dataset")
     if hasattr(samples, "columns") and hasattr(samples, "to_numpy"):
         return from_frame(samples, "table", n)
+    if _is_run(samples):
+        return _from_runs([samples])
     if isinstance(samples, Mapping):
         return _from_mapping(samples, times, species, n)
     is_list = isinstance(samples, Sequence) and not isinstance(samples, bytes) and len(samples) > 0
