@@ -179,3 +179,12 @@ def test_rewards_in_closed_form():
     downs = fsp.expected_reward(BIRTH_DEATH, [math.inf], firings="death", until="X >= 20")[0]
     assert 10.0 in ups - downs
     assert np.isclose(ups.lower, 10.0 * fsp.first_passage(BIRTH_DEATH, "X >= 20", [1.0]).mean.lower)
+
+
+def test_parity_on_a_set_without_an_end_is_no_hang():
+    """Paths leave every finite set so late that no time can be held in doubles: bounds are trivial, and said to be."""
+    network = fsp.ReactionNetwork({"X": 4}, ["0 -> 2 X @ 1", "2 X -> 0 @ 1"])
+    result = fsp.first_passage(network, "X == 5", [1.0], max_states=5_000)
+    assert result.hit_probability == fsp.Interval(0.0, 1.0)
+    assert result.mean == fsp.Interval(0.0, math.inf)
+    assert "unseen" in result.long_run.notes[0]
