@@ -23,7 +23,7 @@ from fsp.stationary.selection import estimates
 if TYPE_CHECKING:
     from fsp.statespace.fibres import FibreSet
 
-__all__ = ["PassageSet"]
+__all__ = ["PassageSet", "reach"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -63,12 +63,12 @@ class PassageSet:
         inflow = sp.coo_array((values, (rows, columns)), shape=(n, n)).tocsr()
         inflow.eliminate_zeros()
         self.p, _ = problem.space.transfer(problem.p, space)
-        reached = self.visited = _reach(inflow.T.tocsr(), self.p > 0.0)
+        reached = self.visited = reach(inflow.T.tocsr(), self.p > 0.0)
         if (self.leak[reached] > 0.0).any():  # from outside, any state may be entered again
             reached = np.ones(n, np.bool_)
         self.leaks = bool((self.leak[reached] > 0.0).any())
         out = self.target + self.avoid + self.leak
-        leaves = _reach(inflow, (out > 0.0) & reached)
+        leaves = reach(inflow, (out > 0.0) & reached)
         self.reached: BoolArray = reached
         self.inner: BoolArray = reached & leaves
         self.trapped = bool((reached & ~leaves).any())
@@ -112,7 +112,7 @@ class PassageSet:
         return time
 
 
-def _reach(arrows: sp.csr_array, seeds: BoolArray) -> BoolArray:
+def reach(arrows: sp.csr_array, seeds: BoolArray) -> BoolArray:
     """Return the states that can be reached along arrows (row: from, column: to) from the seeds."""
     n = seeds.size
     first = np.flatnonzero(seeds)
