@@ -72,7 +72,7 @@ def draw_spectrum(modes: SlowModes, ax: Any) -> None:
         count_axis(ax.xaxis, "mode")
         ax.set_ylabel("decay rate (1/time)")
     free_axis(ax)
-    ax.set_title("spectrum", loc="left")
+    ax.set_title("spectrum", loc="left", fontsize="medium")
     sign = "≤" if modes.certified else "≈"
     state_error(ax, f"errors {sign} {modes.error_bounds.max():.1e}")
 

@@ -105,7 +105,7 @@ def _read(pairs: Any) -> list[tuple[str, str]]:
     if not complete or not all(len(pair) == 2 for pair in found):
         message = f'pairs: give pairs of names of reactions such as [("bind", "unbind")], not {pairs!r}'
         raise ArgumentError(message)
-    return found  # type: ignore[return-value]
+    return found
 
 
 def stoichiometric_cycles(changes: NDArray[np.int64]) -> list[list[int]]:
