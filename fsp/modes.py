@@ -65,7 +65,8 @@ class SlowModes:
     network : ReactionNetwork
     states : ndarray of int, shape (n_states, n_species)
     rates : ndarray, shape (k,)
-        Decay rates without the stationary 0, slow ones first (1/time); complex ones belong to damped oscillations.
+        Decay rates without the stationary 0, slow ones first (1/time); complex ones belong to damped oscillations, and
+        are those nearest to 0 in the plane.
     left : ndarray, shape (n_states, k)
         Functions of the state that decay on average: ``E[f(X_t)] = exp(-rate t) f(x)``. Stationary mean 0, variance 1.
     right : ndarray, shape (n_states, k)
@@ -127,12 +128,19 @@ class SlowModes:
     @property
     def relaxation_time(self) -> float:
         """The time in which the slowest mode falls by a factor e."""
-        return float(1.0 / self.rates[0].real)
+        return float(self.relaxation_times[0])
 
     @property
     def relaxation_times(self) -> FloatArray:
-        """``1/Re(rate)`` of each mode."""
-        return np.asarray(1.0 / self.rates.real, np.float64)
+        """``1/Re(rate)`` of each mode; infinite where the rate cannot be told from 0."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(1.0 / self.rates.real, np.float64)
+
+    def _check_number(self, j: Any) -> None:
+        k = self.rates.size
+        if isinstance(j, bool) or not isinstance(j, int | np.integer) or not -k <= j < k:
+            message = f"the modes are numbered from 0 to {k - 1}; there is no mode {j!r}"
+            raise ArgumentError(message)
 
     def rate_bounds(self, j: int = 0) -> Interval:
         """Return an enclosure of a rate: proven if detailed balance holds and the set is complete, else an estimate.
@@ -140,8 +148,9 @@ class SlowModes:
         Raises
         ------
         ArgumentError
-            If the rate is not real.
+            If there is no such mode, or its rate is not real.
         """
+        self._check_number(j)
         if np.iscomplexobj(self.rates) and self.rates[j].imag != 0.0:
             message = (
                 f"the rate {self.rates[j]} is not real: its error is at most error_bounds[{j}] in the plane"
@@ -158,6 +167,7 @@ class SlowModes:
         With detailed balance, on the set and beyond it, the chain that is killed where it leaves the set decays faster in
         each mode (Courant and Fischer). Infinite where detailed balance does not hold.
         """
+        self._check_number(j)
         return float(self._found.upper_beyond[j])
 
     def metastable_sets(self, n: int | None = None) -> MetastableSets:
@@ -175,7 +185,8 @@ class SlowModes:
         """
         rates = self.rates.real
         if n is None:
-            ratios = rates[1:] / np.maximum(rates[:-1], 1e-300)
+            # A rate within its error may be anything below it.
+            ratios = rates[1:] / np.maximum(np.maximum(rates, self._found.error)[:-1], 1e-300)
             if not ratios.size or ratios.max() < 10.0:
                 largest = f"{ratios.max():.3g}" if ratios.size else "unknown"
                 message = (
@@ -184,8 +195,8 @@ class SlowModes:
                 )
                 raise ArgumentError(message)
             n = int(np.argmax(ratios)) + 2
-        if not 2 <= n <= rates.size + 1:
-            message = f"between 2 and {rates.size + 1} sets can be had from {rates.size} modes, not {n}"
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 2 <= n <= rates.size + 1:
+            message = f"between 2 and {rates.size + 1} sets can be had from {rates.size} modes, not {n!r}"
             raise ArgumentError(message)
         if np.iscomplexobj(self.rates) and self.rates[: n - 1].imag.any():
             message = f"{n} sets need {n - 1} real modes, but the rates are {self.rates[: n - 1]}"
@@ -233,7 +244,7 @@ class SlowModes:
         lines.append(f"{'':>4}{'rate':>24}{'time':>14}{'error bound':>14}{'residual':>12}")
         for j, rate in enumerate(self.rates):
             shown = f"{rate:.12g}" if np.isreal(rate) else f"{rate:.6g}"
-            row = f"{j + 1:>4}{shown:>24}{1.0 / rate.real:>14.6g}"
+            row = f"{j + 1:>4}{shown:>24}{self.relaxation_times[j]:>14.6g}"
             lines.append(row + f"{self.error_bounds[j]:>14.2e}{self.residuals[j]:>12.1e}")
         return "\n".join(lines)
 

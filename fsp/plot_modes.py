@@ -61,15 +61,18 @@ def draw_spectrum(modes: SlowModes, ax: Any) -> None:
         ax.set_ylabel("angular frequency (1/time)")
     else:
         number = np.arange(1, rates.size + 1)
-        low = np.maximum(rates - modes.error_bounds, rates * 1e-3)
-        spread = np.vstack([rates - low, modes.error_bounds])
-        ax.errorbar(number, rates, yerr=spread, fmt="o", color=colour(0), capsize=3)
+        shown = np.maximum(
+            rates, 1e-3 * modes.error_bounds
+        )  # of a rate that is not known only the error shows
+        low = np.maximum(shown - modes.error_bounds, shown * 1e-3)
+        spread = np.vstack([shown - low, modes.error_bounds])
+        ax.errorbar(number, shown, yerr=spread, fmt="o", color=colour(0), capsize=3)
         ax.set_yscale("log")
         ax.set_xlim(0.4, rates.size + 0.6)
         count_axis(ax.xaxis, "mode")
         ax.set_ylabel("decay rate (1/time)")
     free_axis(ax)
-    ax.set_title("spectrum", loc="left")
+    ax.set_title("spectrum", loc="left", fontsize="medium")
     sign = "≤" if modes.certified else "≈"
     state_error(ax, f"errors {sign} {modes.error_bounds.max():.1e}")
 

@@ -7,6 +7,7 @@ products with non-negative entries, like the forward one. The same series for th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from fsp.analysis.exits import DividedBoundary, divide_boundary
 from fsp.analysis.passage_problem import PassageProblem
+from fsp.analysis.passage_set import reach
 from fsp.analysis.regions import AVOID, TARGET, Regions
-from fsp.errors import ArgumentError
+from fsp.errors import ArgumentError, SolverError
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
 from fsp.interval import Interval
@@ -34,8 +36,11 @@ IntArray = NDArray[np.int64]
 #: Jumps of the uniformised chain in a step, and how far its rate lies above the largest exit rate.
 MOST_JUMPS, HEADROOM = 4096.0, 1.04
 
-#: Part of the tolerance that the series may leave out.
+#: Part of the tolerance that the series may leave out, and what is on its way at the end.
 SHARE_SERIES = 0.05
+
+#: Products times rates (and what a product costs besides), at most: a minute or two.
+MOST_WORK = 1e10
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +71,7 @@ class ByState:
             If it is no state of the lattice, or one that is not held.
         """
         names = self.regions.network.species_names
-        counts = [state.get(n, 0) for n in names] if hasattr(state, "get") else list(state)
-        unknown = [n for n in state if n not in names] if hasattr(state, "get") else []
-        if unknown or len(counts) != len(names):
-            message = f"state: give a count for each of {', '.join(names)}, not {state!r}"
-            raise ArgumentError(message)
-        row = np.asarray(counts, np.int64)
+        row = _counts(state, names)
         kind = int(self.regions.kinds(row[None, :])[0])
         if kind in (TARGET, AVOID):
             value = 1.0 if kind == TARGET else 0.0
@@ -89,12 +89,39 @@ class ByState:
         ]
 
 
+def _counts(state: Any, names: tuple[str, ...]) -> IntArray:
+    """Return the counts of a state that is given by species, or in their order."""
+    if isinstance(state, Mapping):
+        known = all(name in names for name in state)
+        values: Any = [state.get(name, 0) for name in names] if known else None
+    else:
+        values = state
+    try:
+        found = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if (
+        found.shape != (len(names),)
+        or not (found == np.floor(found)).all()
+        or not (np.abs(found) < 2.0**53).all()
+    ):
+        message = f"state: give a count for each of {', '.join(names)}, not {state!r}"
+        raise ArgumentError(message)
+    return found.astype(np.int64)
+
+
 def hit_from_all_states(
     problem: PassageProblem, space: FibreSet, times: ArrayLike, tolerance: float
 ) -> ByState:
     """Return the probability of having hit the target by each time, from every state of a set.
 
     O(n_states * n_reactions) for each of the largest exit rate times time products, and as much memory for the matrix.
+    No product is made any more once hardly a path can be on its way in the set.
+
+    Raises
+    ------
+    SolverError
+        If it would take far too many products.
     """
     when = np.asarray(times, np.float64)
     tables = FactorTables(problem.network, space.coordinates)
@@ -108,16 +135,21 @@ def hit_from_all_states(
     moves = sp.coo_array((beta * values, (columns, rows)), shape=(n, n)).tocsr()  # row: from
     stays = (1.0 - beta * generator.exit_rates())[:, None]
     ends = beta * np.column_stack([boundary.target, boundary.rates])
-    u = np.zeros((n, 2))  # hits the target; leaves the set unseen
+    u = np.zeros((n, 3))  # hits the target; leaves the set unseen; is on its way to a way out
+    out = boundary.target + boundary.rates + boundary.avoid
+    u[:, 2] = reach(moves.T.tocsr(), out > 0.0)
+    ends = np.column_stack([ends, np.zeros(n)])
     lower, upper = np.zeros((when.size, n)), np.zeros((when.size, n))
-    steps = np.maximum(np.ceil(np.diff(when, prepend=0.0) / beta / MOST_JUMPS), 1.0).astype(np.int64)
-    budget = SHARE_SERIES * tolerance / int(steps.sum())
+    steps = np.maximum(np.ceil(np.diff(when, prepend=0.0) / beta / MOST_JUMPS), 1.0)
+    budget = SHARE_SERIES * tolerance / float(steps.sum())
     missing, products = 0.0, 0
     before = 0.0
     for k, time in enumerate(when.tolist()):
-        duration = (np.longdouble(time) - np.longdouble(before)) / int(steps[k])
+        duration = (np.longdouble(time) - np.longdouble(before)) / np.longdouble(steps[k])
         series = poisson_series(duration / np.longdouble(beta), budget)
-        for _ in range(int(steps[k]) if duration > 0 else 0):
+        left = float(steps[k]) if duration > 0 else 0.0
+        while left > 0.0 and u[:, 2].max() > SHARE_SERIES * tolerance:
+            left -= 1.0
             total, v = series.weights[0] * u, u
             for weight in series.weights[1:].tolist():
                 v = moves @ v + stays * v + ends
@@ -125,10 +157,18 @@ def hit_from_all_states(
             u = total
             products += series.n_products
             missing += series.missing
+            if products * (moves.nnz + 1_000.0) > MOST_WORK:
+                message = (
+                    f"direction='adjoint': time {time:g} takes more than {products:,} products with the generator; ask for "
+                    "earlier times, or for the whole of time by hit_probability"
+                )
+                raise SolverError(message)
+        stopped = u[:, 2] if left > 0.0 else 0.0  # what is on its way may hit the target, too
         before = time
         rounding = 2.0 * (products * generator.product_error + 2.0**-50)
         lower[k] = u[:, 0] * max(0.0, 1.0 - rounding)
-        upper[k] = np.minimum((u[:, 0] + u[:, 1]) * (1.0 + rounding) + missing * (1.0 + 1e-9), 1.0)
+        most = (u[:, 0] + u[:, 1] + stopped) * (1.0 + rounding)
+        upper[k] = np.minimum(most + missing * (1.0 + 1e-9), 1.0)
         if time == 0.0:
             upper[k] = lower[k]
     return ByState(problem.regions, when, space.states(), lower, np.maximum(upper, lower))

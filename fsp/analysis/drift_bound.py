@@ -146,7 +146,10 @@ def rising_states(problem: PassageProblem, drift: LinearDrift) -> IntArray | Non
     grid = np.indices(sizes).reshape(len(sizes), -1).T
     counts: IntArray = coordinates.to_counts(np.ascontiguousarray(grid, np.int64))
     slopes = np.array([float(s) for s in drift.slopes])
-    counts = counts[(counts >= 0).all(axis=1) & (counts @ slopes + float(drift.constant) > -1.0 - 1e-6)]
+    rounding = 1e-9 * (
+        1.0 + abs(float(drift.constant))
+    )  # of slopes and of their sum, which cancels the constant
+    counts = counts[(counts >= 0).all(axis=1) & (counts @ slopes + float(drift.constant) > -1.0 - rounding)]
     counts = counts[problem.regions.kinds(counts) == INSIDE]
     network = problem.network
     rise = network.stoichiometry @ np.array([float(w) for w in drift.weights])

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fsp.errors import SolverError
 from fsp.stationary.chain import FiniteChain
-from fsp.stationary.protocol import ChainSolver, find_solver
-from fsp.stationary.selection import choose
+from fsp.stationary.selection import SelectedSolver
 
-__all__ = ["Enclosed", "LeavingChain", "make_solver"]
+__all__ = ["Enclosed", "LeavingChain"]
 
 FloatArray = NDArray[np.float64]
 LongArray = NDArray[np.longdouble]
@@ -36,11 +36,6 @@ class Enclosed(NamedTuple):
 
     lower: FloatArray
     upper: FloatArray
-
-
-def make_solver(chain: FiniteChain) -> ChainSolver:
-    """Return a solver for a chain that leaves its states."""
-    return find_solver(choose(chain, "expectation").name).load()(chain)
 
 
 class LeavingChain:
@@ -73,9 +68,9 @@ class LeavingChain:
         self.slack = (2.0 * chain.n_states + 1.0) * rate_error * 1.01
 
     @cached_property
-    def solver(self) -> ChainSolver:
-        """The solver, made when it is first used."""
-        return make_solver(self.chain)
+    def solver(self) -> SelectedSolver:
+        """The solver, chosen when it is first used; where its results fail their checks, the next one takes over."""
+        return SelectedSolver(self.chain, purpose="expectation")
 
     def _image(self, g: LongArray) -> tuple[LongArray, LongArray]:
         """Return ``M g`` and a bound on its rounding."""
@@ -96,8 +91,18 @@ class LeavingChain:
             best, bound = g, size
             if not (np.abs(residual) > rounding).any():
                 break
-            g = g + self.solver.expectation(np.asarray(residual, np.float64))
+            try:
+                g = g + self._correction(np.asarray(residual, np.float64))
+            except SolverError:  # times beyond doubles: what is known so far has bounds, too
+                break
         return best, bound
+
+    def _correction(self, residual: FloatArray) -> FloatArray:
+        """Return an approximation of ``M^-1 residual``: its parts of either sign apart, so that each solve is accurate."""
+        solver = self.solver
+        plus, minus = np.maximum(residual, 0.0), np.maximum(-residual, 0.0)
+        found = solver.expectation(plus) if plus.any() else np.zeros_like(plus)
+        return found - solver.expectation(minus) if minus.any() else found
 
     def _enclose(self, b: LongArray) -> tuple[LongArray, LongArray]:
         """Return an approximation of ``M^-1 b``, and a bound on its error, infinite if none can be proven."""

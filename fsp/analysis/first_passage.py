@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from fsp.analysis.backward import ByState, hit_from_all_states
 from fsp.analysis.long_run import LongRun, long_run
-from fsp.analysis.passage_problem import PassageProblem
+from fsp.analysis.passage_problem import FIRST_PASSAGE, PassageProblem
 from fsp.analysis.passage_result import FirstPassageResult
 from fsp.analysis.passage_run import Course, PassageRun, RunOptions
 from fsp.analysis.passage_set import PassageSet
@@ -118,7 +118,7 @@ def first_passage(
     [1, 1] True
     """
     started = clock.perf_counter()
-    problem = PassageProblem.read(network, target, avoid, initial, bounds, "first passage")
+    problem = PassageProblem.read(network, target, avoid, initial, bounds, FIRST_PASSAGE)
     options = read_options(
         times, tolerance=tolerance, relative=relative, method=method, max_states=max_states,
         memory_limit=memory_limit, threads=threads, progress=progress,

@@ -8,6 +8,7 @@ probability lies between ``h`` and ``h + l``. The set grows where time in a stat
 from __future__ import annotations
 
 import math
+import time as clock
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from fsp.interval import Interval
 if TYPE_CHECKING:
     from fsp.statespace.fibres import FibreSet
 
-__all__ = ["LongRun", "grown_set", "long_run"]
+__all__ = ["LongRun", "grown_set", "long_run", "with_drift"]
 
 FloatArray = NDArray[np.float64]
 
@@ -74,10 +75,13 @@ def grown_set(problem: PassageProblem, tolerance: float, relative: bool, most: i
     space, everything = _first_set(problem, most)
     found = PassageSet(problem, space)
     _check_cost(found)
-    spent = found.seconds
+    spent, started = found.seconds, clock.perf_counter()
     constraints = problem.constraints()
     for _ in range(0 if everything else MOST_GROWTHS):
-        time = found.occupation()
+        try:
+            time = found.occupation()
+        except SolverError:  # the set is left after so long a time that no solver finds it
+            break
         leak, hit = float(time @ found.leak), float(time @ found.target)
         allowed = tolerance * (min(1.0, hit + problem.hit) if relative else 1.0)
         if leak <= 0.5 * allowed:
@@ -95,6 +99,8 @@ def grown_set(problem: PassageProblem, tolerance: float, relative: bool, most: i
         spent += found.seconds
         if spent > MOST_SECONDS:
             return smaller
+        if clock.perf_counter() - started > MOST_SECONDS:
+            break
     return found
 
 
@@ -130,7 +136,7 @@ def _long_run(problem: PassageProblem, tolerance: float, relative: bool, most: i
     notes: list[str] = []
     beyond: FloatArray | None = None
     if held.leaks:
-        held, beyond = _with_drift(problem, held, most, notes)
+        held, beyond = with_drift(problem, held, most, notes)
     into = bool(held.target[held.inner].any())
     # Where nothing leaks, all ways out are known; else a way to what is avoided may lie beyond.
     evaded = problem.regions.avoid is not None if held.leaks else bool(held.avoid[held.inner].any())
@@ -152,7 +158,7 @@ def _long_run(problem: PassageProblem, tolerance: float, relative: bool, most: i
             hit = Interval(hit.lower, (hit + unseen).upper)
             states = held.space.n_states
             notes.append(
-                f"a set of {states:,} states is left unseen with probability up to {unseen.upper:.2g}"
+                f"a set of {states:,} states is left unseen with probability up to {min(unseen.upper, 1.0):.2g}"
             )
         elif not into:
             notes.append("no state from which the target is entered can be reached")
@@ -162,7 +168,7 @@ def _long_run(problem: PassageProblem, tolerance: float, relative: bool, most: i
     return _with_times(held, hit, ever, beyond, notes)
 
 
-def _with_drift(
+def with_drift(
     problem: PassageProblem, held: PassageSet, most: int, notes: list[str]
 ) -> tuple[PassageSet, FloatArray | None]:
     """Return a set, and bounds of the time that is spent after it has been left, if a drift function proves them."""

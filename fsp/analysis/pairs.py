@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ def find_pairs(
     left, change = network.reactants, network.stoichiometry
     found: list[ReactionPair] = []
     free = [r for r in range(network.n_reactions) if change[r].any()]
-    for one, other in pairs or ():
+    for one, other in _read(pairs):
         for name in (one, other):
             if name not in names:
                 message = f"pairs: unknown reaction {name!r}{close_matches(str(name), names)}"
@@ -93,6 +93,19 @@ def find_pairs(
         sides = [" + ".join(names[r] for r in side) for side in (forward, backward) if side]
         found.append(ReactionPair(" / ".join(sides), tuple(forward), tuple(backward), change[forward[0]]))
     return tuple(sorted(found, key=lambda pair: pair.forward))
+
+
+def _read(pairs: Any) -> list[tuple[str, str]]:
+    """Return the pairs of names, checked for their shape."""
+    try:
+        found = [tuple(pair) for pair in pairs or () if not isinstance(pair, str)]
+        complete = len(found) == len(pairs or ()) and not isinstance(pairs, str)
+    except TypeError:
+        complete = False
+    if not complete or not all(len(pair) == 2 for pair in found):
+        message = f'pairs: give pairs of names of reactions such as [("bind", "unbind")], not {pairs!r}'
+        raise ArgumentError(message)
+    return found
 
 
 def stoichiometric_cycles(changes: NDArray[np.int64]) -> list[list[int]]:

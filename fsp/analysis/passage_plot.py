@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_passage", "passage_figure"]
 
+#: Up to so many times, each is marked.
+FEW = 40
+
 
 def passage_figure(result: FirstPassageResult, *, log: bool = False) -> Figure:
     """Return a figure of its own, ready to be saved."""
@@ -66,7 +69,8 @@ def _band(
 ) -> None:
     lower, upper = bounds
     finite = np.isfinite(upper)
-    ax.plot(result.times, lower, color=shade, linewidth=1.4, label=name)
+    marker = "o" if result.times.size <= FEW else ""  # lines between few times are no course
+    ax.plot(result.times, lower, color=shade, linewidth=1.4, marker=marker, markersize=3.0, label=name)
     if finite.any():
         ax.fill_between(
             result.times, lower, np.where(finite, upper, lower), color=shade, alpha=0.3, linewidth=0

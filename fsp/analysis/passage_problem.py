@@ -20,9 +20,12 @@ from fsp.statespace.fibres import FibreSet
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
 
-__all__ = ["PassageProblem"]
+__all__ = ["FIRST_PASSAGE", "PassageProblem"]
 
 FloatArray = NDArray[np.float64]
+
+#: What is asked for, in messages; a first passage needs a target.
+FIRST_PASSAGE = "first passage"
 
 #: States up to which it is tried whether only finitely many can be reached.
 MOST_ENUMERATED = 100_000
@@ -73,6 +76,9 @@ class PassageProblem:
             message = f"the network must be a ReactionNetwork, not {kind}; fsp.load_model(path) reads a file"
             raise ArgumentError(message)
         _refuse(network, what)
+        if target is None and what == FIRST_PASSAGE:
+            message = 'target: give a condition on counts such as "U >= 50", not None'
+            raise ArgumentError(message)
         law = read_initial(network, initial)
         network, coordinates = choose_coordinates(network, law)
         # A law that mixes totals, or of which a part is not known, leaves no bound by conservation.

@@ -18,6 +18,7 @@ from fsp.analysis.long_run import LongRun
 from fsp.errors import ArgumentError
 from fsp.interval import Interval
 from fsp.ledger import Ledger
+from fsp.transient_options import check_number
 from fsp.version import __version__
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class FirstPassageResult:
         ArgumentError
             If it is none of them.
         """
-        found = np.flatnonzero(self.times == float(time))
+        wanted = float(time) if isinstance(time, int | float | np.number) else math.nan
+        found = np.flatnonzero(self.times == wanted)
         if not found.size:
             message = f"the result has no time {time!r}; its times are {_listed(self.times)}"
             raise ArgumentError(message)
@@ -120,9 +122,7 @@ class FirstPassageResult:
         ArgumentError
             If ``q`` is not between 0 and 1.
         """
-        if not 0.0 < q < 1.0:
-            message = f"q must lie between 0 and 1, not {q!r}"
-            raise ArgumentError(message)
+        check_number("q", q, 0.0, 1.0)
         lower, upper = self.bounds_of_cdf
         before = self.times[upper < q]
         after = self.times[lower >= q]

@@ -207,7 +207,12 @@ class PassageRun:
             # What is hit so far says how little may be lost; where nothing is, the tolerance is lowered blindly.
             tolerance = max(tolerance / (4.0 * excess) if excess < 1e200 else 1e-20 * tolerance, SMALLEST)
         why = f"lost {snapshots[-1].ledger.total:.2g} at time {snapshots[-1].time:g}, against {lower:.2g} that was hit"
-        advice = "widen bounds=" if self.fixed else "leave out early times, at which it is smallest"
+        if leaked > wanted * lower and self.fixed:
+            advice = "widen bounds="
+        elif lower == 0.0:
+            advice = "it is 0, or too small for doubles: leave out early times, at which it is smallest"
+        else:
+            advice = "leave out early times, at which it is smallest"
         message = (
             f"the probability is not known to {wanted:g} of itself: {why}; {advice}, or use relative=False"
         )

@@ -23,7 +23,7 @@ from fsp.stationary.selection import estimates
 if TYPE_CHECKING:
     from fsp.statespace.fibres import FibreSet
 
-__all__ = ["PassageSet"]
+__all__ = ["PassageSet", "reach"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -36,14 +36,18 @@ class PassageSet:
     ----------
     target, avoid, leak : ndarray
         Rates from each state into the target, into what is to be avoided, and to states that are not held.
+    visited : ndarray of bool
+        The states that can be reached from the start without leaving the set.
     reached : ndarray of bool
-        The states that can be reached from the start.
+        These, or all states if the set can be left to where they may be entered from.
     inner : ndarray of bool
         The states that can be reached from the start and from which there is a way out of the set.
     leaks : bool
         Whether a state can be reached from which a way leads to states that are not held.
     trapped : bool
         Whether a state can be reached from which there is none.
+    whole, chain : FiniteChain
+        The chain on all states, and on those of ``inner``.
     """
 
     def __init__(self, problem: PassageProblem, space: FibreSet) -> None:
@@ -59,19 +63,19 @@ class PassageSet:
         inflow = sp.coo_array((values, (rows, columns)), shape=(n, n)).tocsr()
         inflow.eliminate_zeros()
         self.p, _ = problem.space.transfer(problem.p, space)
-        reached = _reach(inflow.T.tocsr(), self.p > 0.0)
+        reached = self.visited = reach(inflow.T.tocsr(), self.p > 0.0)
         if (self.leak[reached] > 0.0).any():  # from outside, any state may be entered again
             reached = np.ones(n, np.bool_)
         self.leaks = bool((self.leak[reached] > 0.0).any())
         out = self.target + self.avoid + self.leak
-        leaves = _reach(inflow, (out > 0.0) & reached)
+        leaves = reach(inflow, (out > 0.0) & reached)
         self.reached: BoolArray = reached
         self.inner: BoolArray = reached & leaves
         self.trapped = bool((reached & ~leaves).any())
         error = tables.n_tables * (tables.evaluation_error + 2.0**-53)
         self.rate_error = error + (self.generator.n_terms + 4.0) * 2.0**-53
-        whole = FiniteChain(inflow, out)
-        self.chain: FiniteChain = whole.restricted(self.inner)
+        self.whole = FiniteChain(inflow, out)
+        self.chain: FiniteChain = self.whole.restricted(self.inner)
         self.leaving = LeavingChain(self.chain, self.rate_error) if self.inner.any() else None
 
     @property
@@ -92,9 +96,9 @@ class PassageSet:
         here = rates[self.inner]
         return self.enclose(here) if here.any() else Enclosed(np.zeros(here.size), np.zeros(here.size))
 
-    def mean_over_start(self, values: Enclosed) -> Interval:
-        """Return the expectation over the part of the initial law that lies in the set."""
-        p = self.p[self.inner]
+    def mean_over_start(self, values: Enclosed, where: BoolArray | None = None) -> Interval:
+        """Return the expectation over the part of the initial law that lies in ``inner``, or in other states."""
+        p = self.p[self.inner if where is None else where]
         used = p > 0.0
         lower = math.fsum((p[used] * values.lower[used]).tolist())
         upper = math.fsum((p[used] * values.upper[used]).tolist())
@@ -108,7 +112,7 @@ class PassageSet:
         return time
 
 
-def _reach(arrows: sp.csr_array, seeds: BoolArray) -> BoolArray:
+def reach(arrows: sp.csr_array, seeds: BoolArray) -> BoolArray:
     """Return the states that can be reached along arrows (row: from, column: to) from the seeds."""
     n = seeds.size
     first = np.flatnonzero(seeds)

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fsp.analysis.enclosed_solves import Enclosed, LeavingChain
 from fsp.analysis.first_passage import SMALL, read_options
-from fsp.analysis.long_run import grown_set
+from fsp.analysis.long_run import MOST_STATES, grown_set, with_drift
 from fsp.analysis.passage_problem import PassageProblem
 from fsp.analysis.passage_run import PassageRun, RunOptions
-from fsp.analysis.passage_set import PassageSet
 from fsp.errors import ArgumentError
 from fsp.interval import Interval
 from fsp.model.names import close_matches
 from fsp.moments.ranges import Box, value_range
 from fsp.statespace.constraints import Bounds
+from fsp.stationary.chain import FiniteChain
+from fsp.stationary.classes import communicating_classes
 from fsp.summation import chunks
+from fsp.transient_options import check_count, check_number
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -40,7 +43,7 @@ class _Rate:
     values : callable
         Of columns of counts by species.
     largest : float
-        An upper bound over all states, which may be infinite.
+        An upper bound over all states in which it is counted; it may be infinite.
     error : float
         Relative error of a value.
     """
@@ -129,6 +132,8 @@ def expected_reward(
     if endless and until is None:
         message = "times: an infinite time needs a condition until=, such as until='X == 0'"
         raise ArgumentError(message)
+    check_number("tolerance", tolerance, 0.0, 1.0)
+    check_count("max_states", max_states)
     rate = _read_rate(problem, time_in, firings)
     finite = when[:-1] if endless else when
     found: list[Interval] = []
@@ -167,8 +172,9 @@ def _read_rate(problem: PassageProblem, time_in: str | None, firings: str | None
         message = f"firings: there is no reaction {firings!r}{hint}"
         raise ArgumentError(message)
     propensity = network.reactions[names.index(firings)].propensity
-    box = Box(problem.regions.lattice(), problem.regions.parameters())
-    largest = max(0.0, value_range(propensity.expression, box).upper)
+    box = Box(problem.regions.outside_box(), problem.regions.parameters())
+    largest = value_range(propensity.expression, box).upper
+    largest = math.inf if math.isnan(largest) else max(0.0, largest)
 
     def values(counts: dict[str, NDArray[np.int64]]) -> FloatArray:
         fine = propensity.evaluate(counts, dtype=np.longdouble)
@@ -202,13 +208,32 @@ def _until_hit(problem: PassageProblem, rate: _Rate, tolerance: float, max_state
     """Return the bounds of what is gathered until the target is hit, however long it takes."""
     if not problem.space.n_states:
         return Interval(0.0, 0.0 if problem.law.missing == 0.0 else math.inf)
-    held: PassageSet = grown_set(problem, tolerance, False, max_states or 60_000)
+    most = max_states or MOST_STATES
+    held = grown_set(problem, tolerance, False, most)
+    beyond: FloatArray | None = None
+    if held.leaks and math.isfinite(rate.largest):
+        held, beyond = with_drift(problem, held, most, [])
     rewards = rate.on(held.space)
-    stuck = held.reached & ~held.inner
-    if (rewards[stuck] > 0.0).any():  # gathered without an end
+    forever = held.reached & _recurrent(held.whole)
+    if (rewards[forever & held.visited] > 0.0).any():
         return Interval(math.inf, math.inf)
-    here = rewards[held.inner]
-    leaks = bool(held.leak[held.inner].any()) or problem.law.missing > 0.0
-    gathered = held.mean_over_start(held.enclose(here))
+    # In the other closed classes nothing is gathered any more: they are a way out.
+    passing = held.reached & ~forever
+    if not passing.any():
+        return Interval(0.0, 0.0 if problem.law.missing == 0.0 else math.inf)
+    inside = LeavingChain(held.whole.restricted(passing), held.rate_error).enclose(rewards[passing])
+    known = problem.law.missing == 0.0 and not (rewards[forever] > 0.0).any()
+    if not known or (held.leaks and beyond is None):
+        inside = Enclosed(inside.lower, np.full_like(inside.upper, np.inf))
+    elif held.leaks and beyond is not None:
+        inside = Enclosed(inside.lower, (inside.upper + rate.largest * beyond) * (1.0 + 2.0**-50))
+    gathered = held.mean_over_start(inside, passing)
     slack = 1.0 + 2.0 * (rate.error + 2.0**-50)
-    return Interval(gathered.lower / slack, math.inf if leaks else gathered.upper * slack)
+    return Interval(gathered.lower / slack, gathered.upper * slack)
+
+
+def _recurrent(chain: FiniteChain) -> NDArray[np.bool_]:
+    """Tell which states belong to a class that is never left."""
+    classes = communicating_classes(chain)
+    found: NDArray[np.bool_] = np.isin(classes.labels, classes.closed)
+    return found

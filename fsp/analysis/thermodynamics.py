@@ -199,10 +199,15 @@ class Thermodynamics:
 
     def _production(self, pair: str) -> float:
         x, y, forward, backward = self._edges[pair]
-        if ((forward == 0.0) != (backward == 0.0)).any() or not (
-            (self.law[x] > 0.0) & (self.law[y] > 0.0)
-        ).all():
+        there, back = (forward > 0.0) & (self.law[x] > 0.0), (backward > 0.0) & (self.law[y] > 0.0)
+        if (there != back).any():
             return math.inf
+        x, y, forward, backward = (
+            x[there],
+            y[there],
+            forward[there],
+            backward[there],
+        )  # the others carry no current
         # Rates and probabilities apart: their products may underflow where their quotient does not.
         force = np.log(forward) - np.log(backward) + np.log(self.law[x]) - np.log(self.law[y])
         return float(((forward * self.law[x] - backward * self.law[y]) * force).sum())
@@ -276,6 +281,9 @@ class Thermodynamics:
         ArgumentError
             If the result holds no distributions, is of other species, or lies outside of the set for the most part.
         """
+        if not hasattr(result, "kept"):
+            message = f"give the result of fsp.solve_transient, not {type(result).__name__}"
+            raise ArgumentError(message)
         if result.kept != "distributions":
             message = f"the result keeps {result.kept} only: solve with save='distributions'"
             raise ArgumentError(message)

@@ -215,7 +215,7 @@ def _gaps(prefix, first, length, shifts):  # type: ignore[no-untyped-def]
     m = 0
     for r in range(shifts.shape[0]):
         nu = shifts[r, axes - 1]
-        i = 0  # the first fibre that is not before the targets
+        i = 0  # the first fibre that does not end before the targets
         for j in range(n):
             order = np.int64(-1)
             while i < n:
@@ -224,7 +224,7 @@ def _gaps(prefix, first, length, shifts):  # type: ignore[no-untyped-def]
                     order = prefix[j, axis] + shifts[r, axis] - prefix[i, axis]
                     if order != 0:
                         break
-                if order <= 0:
+                if order < 0 or (order == 0 and first[i] + length[i] - nu > first[j]):
                     break
                 i += 1
             at = first[j]

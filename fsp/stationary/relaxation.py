@@ -164,6 +164,11 @@ def relaxation(chain: FiniteChain, k: int, make_solver: Solvers) -> Relaxation:
     left, right = modes.left[:, :wanted], modes.right[:, :wanted]
     if not rate.imag.any():
         rate, left, right = rate.real, left.real, right.real
+    if (rate.real < 0.0).any():  # rounding: no rate is negative
+        rate = np.where(rate.real < 0.0, rate - rate.real, rate)
+        notes += (
+            "rates given as 0 are positive, but too small to be told from rounding of the largest ones",
+        )
     modes = Modes(rate, left, right, modes.residual[:wanted], modes.condition[:wanted])
     return Relaxation(modes, law, balance, lower, upper, error, shift, beyond, notes)
 

@@ -212,3 +212,29 @@ def test_wrong_pairs(pairs: list[tuple[str, str]], message: str) -> None:
 def test_an_unknown_pair_is_named() -> None:
     with pytest.raises(fsp.ArgumentError, match="no pair of reactions 'R1'; there are 'R1 / R2'"):
         fsp.thermodynamics(ring(1.0, 2.0)).currents("R1")
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        fsp.ReactionNetwork({"A": 1, "B": 0}, ["A -> B @ 1"]),
+        fsp.ReactionNetwork({"Z": 1, "A": 0, "B": 0}, ["Z -> A @ 1", "A -> B @ 1", "B -> A @ 2"]),
+    ],
+)
+def test_reactions_that_have_ceased_cost_nothing(network):
+    found = fsp.thermodynamics(network)
+    assert abs(found.entropy_production) < 1e-15
+    assert found.irreversible == ()
+
+
+@pytest.mark.parametrize("pairs", [5, "ab", ["ab"], [("R1",)], [("R1", "R2", "R3")]])
+def test_pairs_that_are_none(pairs):
+    network = fsp.ReactionNetwork({"A": 5, "B": 0}, ["A -> B @ 1", "B -> A @ 2"])
+    with pytest.raises(fsp.ArgumentError, match="pairs"):
+        fsp.thermodynamics(network, pairs=pairs)
+
+
+def test_free_energy_of_what_is_no_result():
+    network = fsp.ReactionNetwork({"A": 5, "B": 0}, ["A -> B @ 1", "B -> A @ 2"])
+    with pytest.raises(fsp.ArgumentError, match="not NoneType"):
+        fsp.thermodynamics(network).free_energy(None)

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import fsp
+from fsp.analysis import backward
+from fsp.analysis.backward import hit_from_all_states
+from fsp.analysis.passage_problem import PassageProblem
 
 BIRTH_DEATH = fsp.ReactionNetwork(
     {"X": 10}, ["birth: 0 -> X @ k", "death: X -> 0 @ d"], {"k": 10.0, "d": 1.0}
@@ -77,6 +80,7 @@ def test_target_out_of_reach_on_a_finite_set_is_exactly_zero():
         ({"target": "A +"}, fsp.ExpressionError, "target"),
         ({"target": "A + 1"}, fsp.ExpressionError, "not a condition"),
         ({"target": 3}, fsp.ArgumentError, "target: give a condition"),
+        ({"target": None}, fsp.ArgumentError, "target: give a condition"),
         ({"target": "A < 0"}, fsp.ArgumentError, "no state satisfies 'A < 0'"),
         ({"target": "A >= 9"}, fsp.ArgumentError, "no state satisfies"),
         ({"avoid": "Z > 3"}, fsp.ExpressionError, "avoid"),
@@ -137,6 +141,14 @@ def test_answers_of_a_result():
     adjoint = fsp.first_passage(BIRTH_DEATH, "X >= 15", [1.0], direction="adjoint", bounds={"X": 20})
     with pytest.raises(fsp.ArgumentError, match="give a count for each of X"):
         adjoint.from_state({"Y": 3})
+    for state in (5, [5.7], "a", {"X": "a"}, [math.nan], [1, 2]):
+        with pytest.raises(fsp.ArgumentError, match="give a count for each of X"):
+            adjoint.from_state(state)
+    for q in ("half", math.nan, None):
+        with pytest.raises(fsp.ArgumentError, match="between 0 and 1"):
+            result.quantile(q)
+    with pytest.raises(fsp.ArgumentError, match="no time 'late'"):
+        result.at("late")
     assert adjoint.from_state([15]) == [fsp.Interval(1.0, 1.0)]
 
 
@@ -179,3 +191,33 @@ def test_rewards_in_closed_form():
     downs = fsp.expected_reward(BIRTH_DEATH, [math.inf], firings="death", until="X >= 20")[0]
     assert 10.0 in ups - downs
     assert np.isclose(ups.lower, 10.0 * fsp.first_passage(BIRTH_DEATH, "X >= 20", [1.0]).mean.lower)
+
+
+def test_parity_on_a_set_without_an_end_is_no_hang():
+    """Paths leave every finite set so late that no time can be held in doubles: bounds are trivial, and said to be."""
+    network = fsp.ReactionNetwork({"X": 4}, ["0 -> 2 X @ 1", "2 X -> 0 @ 1"])
+    result = fsp.first_passage(network, "X == 5", [1.0], max_states=5_000)
+    assert result.hit_probability == fsp.Interval(0.0, 1.0)
+    assert result.mean == fsp.Interval(0.0, math.inf)
+    assert "unseen" in result.long_run.notes[0]
+
+
+def test_a_probability_below_all_doubles_is_refused_with_the_reason():
+    with pytest.raises(fsp.ToleranceError, match="it is 0, or too small for doubles"):
+        fsp.first_passage(BIRTH_DEATH, "X >= 400", [1e-6], relative=True)
+
+
+def test_adjoint_at_times_without_measure(monkeypatch):
+    """Products end once no path is on its way; where paths stay on their way for too long, it is refused."""
+    leaky = fsp.ReactionNetwork({"A": 3, "B": 0, "C": 0}, ["A -> B @ 1", "B -> A @ 1", "B -> C @ 0.1"])
+    problem = PassageProblem.read(leaky, "B >= 3", None, None, None, "first passage")
+    late = hit_from_all_states(problem, problem.enumerated(), [1e3, 1e300], 1e-9)
+    exact = fsp.first_passage(leaky, "B >= 3", [1.0]).hit_probability
+    for found in late.interval({"A": 3}):
+        found.intersect(exact)
+        assert found.width < 1e-9
+    monkeypatch.setattr(backward, "MOST_WORK", 1e7)
+    slow = fsp.ReactionNetwork({"A": 3, "B": 0}, ["A -> B @ 1e-8", "B -> A @ 1e3"])
+    problem = PassageProblem.read(slow, "B >= 3", None, None, None, "first passage")
+    with pytest.raises(fsp.SolverError, match="ask for earlier times"):
+        hit_from_all_states(problem, problem.enumerated(), [1e9], 1e-9)

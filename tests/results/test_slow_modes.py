@@ -215,3 +215,29 @@ def test_wrong_use(make: object, message: str) -> None:
 def test_too_many_states_are_refused() -> None:
     with pytest.raises(fsp.StateSpaceLimitError):
         fsp.slow_modes(immigration_death(), bounds={"X": 10_000}, max_states=100)
+
+
+def test_rates_below_rounding_are_not_negative():
+    """Many rates of 1e-9 beside 1e8: none is known, and none can be told from the next."""
+    walk = [f"{a} -> {b} @ 1e-9" for a, b in ("AB", "BA", "BC", "CB", "CD", "DC")]
+    network = fsp.ReactionNetwork(
+        {"A": 3, "B": 0, "C": 0, "D": 0, "G": 1, "H": 0}, [*walk, "G -> H @ 1e8", "H -> G @ 1e8"]
+    )
+    modes = fsp.slow_modes(network, k=3)
+    assert (modes.rates >= 0.0).all()
+    assert (modes.rates <= modes.error_bounds).all()
+    assert not modes.certified
+    assert modes.relaxation_time > 0.0
+    assert modes.plot() is not None
+    with pytest.raises(fsp.ArgumentError, match="no metastable sets"):
+        modes.metastable_sets()
+
+
+@pytest.mark.parametrize(
+    "call", ["rate_bounds(9)", "rate_bounds('a')", "upper_bound(99)", "metastable_sets('a')"]
+)
+def test_numbers_of_modes_that_are_none(call):
+    modes = fsp.slow_modes(fsp.ReactionNetwork({"A": 5, "B": 0}, ["A -> B @ 1", "B -> A @ 2"]), k=2)
+    name, _, value = call.rstrip(")").partition("(")
+    with pytest.raises(fsp.ArgumentError, match="modes"):
+        getattr(modes, name)(value.strip("'") if "'" in value else int(value))
