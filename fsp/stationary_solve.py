@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fsp.statespace.constraints import Bounds
+from fsp.stationary_long_run import LongRun
+from fsp.stationary_options import Options, check
 from fsp.stationary_result import StationaryResult
-from fsp.stationary_run import StationaryRun
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -80,7 +81,6 @@ def solve_stationary(
     >>> result.certified, result.error_bound <= 1e-8, round(result.distribution.mean("X"), 6)
     (True, True, 10.0)
     """
-    return StationaryRun(
-        network, tolerance=tolerance, initial=initial, bounds=bounds, method=method, max_states=max_states,
-        memory_limit=memory_limit, progress=progress,
-    ).run()  # fmt: skip
+    check(network, tolerance, max_states, memory_limit)
+    options = Options(float(tolerance), bounds, str(method), max_states, memory_limit)
+    return LongRun(network, initial, options, progress).run()

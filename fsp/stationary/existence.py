@@ -80,12 +80,13 @@ def _never_lowered(lattice: Lattice) -> list[Fraction] | None:
 
 
 def _reachable_box(lattice: Lattice) -> Box:
-    """Return ranges of all counts: never below the initial count where no reaction lowers it."""
+    """Return ranges of all counts: never below the lowest initial count where no reaction lowers it."""
     network = lattice.network
     limits = np.asarray(network.conservation_laws().upper_bounds, float).copy()
     limits[list(lattice.coordinates.axes)] = lattice.largest
     falling = (network.stoichiometry < 0).any(axis=0)
-    lowest = np.where(falling, 0, network.initial_state)
+    counts = lattice.coordinates.to_counts(lattice.starts)
+    lowest = np.where(falling, 0, counts.min(axis=0))
     ranges = {
         name: Interval(float(low), float(high))
         for name, low, high in zip(network.species_names, lowest, limits, strict=True)

@@ -41,9 +41,13 @@ class Lattice:
         Without events and without rates that depend on time.
     coordinates : Coordinates
         The axes; a state here is a row of reduced coordinates.
+    starts : ndarray of int64, shape (n_starts, n_axes), optional
+        The states of the initial law, all in one coset; by default that of the network.
     """
 
-    def __init__(self, network: ReactionNetwork, coordinates: Coordinates) -> None:
+    def __init__(
+        self, network: ReactionNetwork, coordinates: Coordinates, starts: IntArray | None = None
+    ) -> None:
         self.network = network
         self.coordinates = coordinates
         self.tables = FactorTables(network, coordinates, extended=True)
@@ -51,6 +55,7 @@ class Lattice:
         self.reactions = [int(r) for r in self.tables.reactions]
         self.shifts = coordinates.shifts
         self.start = coordinates.to_reduced(network.initial_state[None, :])[0]
+        self.starts = self.start[None, :] if starts is None else starts
 
     @property
     def n_axes(self) -> int:
@@ -98,12 +103,13 @@ class Lattice:
     def _stop(self, axis: int) -> float:
         """Return a count that the species of an axis cannot pass, because all that raises it by one is zero there."""
         raising = [r for r in self.reactions if self.shifts[r, axis] > 0]
+        highest = self.starts[:, axis].max()
         if not raising:
-            return float(self.start[axis])
+            return float(highest)
         if any(self.shifts[r, axis] != 1 for r in raising):
             return math.inf
         species = self.coordinates.species_names[self.coordinates.axes[axis]]
-        counts = np.arange(self.start[axis], self.start[axis] + _LARGEST_STOP)
+        counts = np.arange(highest, highest + _LARGEST_STOP)
         stopped = np.ones(_LARGEST_STOP, np.bool_)
         for r in raising:
             stopped &= self._zeros(r, species, counts)
