@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.distribution import Distribution
-from fsp.errors import FSPError, NoStationaryLawError, SolverError, ToleranceError
+from fsp.errors import NoStationaryLawError, SolverError, ToleranceError
 from fsp.initial import InitialLaw, choose_coordinates, read_initial
 from fsp.interval import Interval
 from fsp.statespace.fibres import FibreSet
@@ -22,7 +22,7 @@ from fsp.stationary_classes import StationaryClass
 from fsp.stationary_mixture import Part, join
 from fsp.stationary_options import Options, ProgressLine
 from fsp.stationary_result import StationaryResult
-from fsp.stationary_run import StationaryRun, support_bounds
+from fsp.stationary_run import StationaryRun
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -95,14 +95,13 @@ class LongRun:
             try:
                 return run.run()
             except Divided as divided:
-                parts, leak = self.divided(run, groups[0], divided)
-                if not parts:
-                    return run.run("estimate")
-            return self.joined(parts, leak)
-        parts, leak = [], 0.0
+                found = self.divided(run, groups[0], divided)
+            return found if isinstance(found, StationaryResult) else self.joined(*found)
+        parts: list[Part] = []
+        leak = 0.0
         for group in groups:
-            found, lost = self.group(group)
-            parts, leak = parts + found, leak + lost
+            own, lost = self.group(group)
+            parts, leak = parts + own, leak + lost
         return self.joined(parts, leak)
 
     def group(self, law: InitialLaw) -> tuple[list[Part], float]:
@@ -112,10 +111,10 @@ class LongRun:
         try:
             result = run.run()
         except Divided as divided:
-            parts, leak = self.divided(run, law, divided)
-            if parts:
-                return parts, leak
-            result = run.run("estimate")
+            found = self.divided(run, law, divided)
+            if not isinstance(found, StationaryResult):
+                return found
+            result = found
         mass = np.asarray(law.probabilities, np.longdouble).sum()
         low, high = float(mass) * (1.0 - _ROUNDING), float(mass) * (1.0 + _ROUNDING)
         exact = len(law.probabilities) == 1
@@ -126,8 +125,8 @@ class LongRun:
 
     def divided(
         self, run: StationaryRun, law: InitialLaw, divided: Divided
-    ) -> tuple[list[Part], float]:
-        """Return the classes in which a part of the initial law ends, none if nothing speaks for several classes."""
+    ) -> tuple[list[Part], float] | StationaryResult:
+        """Return the classes in which a part of the initial law ends, or the law of one if there seem not to be several."""
         options = replace(self.options, tolerance=_FOR_LAWS * self.options.tolerance)
 
         def prove(state: NDArray[np.int64]) -> _ProvenLaw | None:
@@ -148,7 +147,11 @@ class LongRun:
             )  # fmt: skip
         except Unsettled as unsettled:
             if not unsettled.branches:
-                return [], unsettled.leak
+                return run.run("estimate")
+            if not divided.why:  # no proof for a single class was tried
+                single = run.run("estimate")
+                if single.certified:
+                    return single
             parts = [self.part(run, branch, options) for branch in unsettled.branches]
             result = self.join(parts, unsettled.leak)
             raise ToleranceError(_complaint(unsettled, parts, divided), result) from None
@@ -182,13 +185,14 @@ class LongRun:
         if result.error_bound > self.options.tolerance:
             message = (
                 f"the error bound stays at {result.error_bound:.2g}, above the tolerance {self.options.tolerance:g}: the "
-                f"probabilities of ending in the closed classes are known to {result.ledger.entries['ending']:.2g}, the initial "
-                f"law to {result.ledger.entries['initial']:.2g}; loosen the tolerance, or take another method"
+                f"probabilities of ending in the closed classes are known to {result.ledger.entries['ending']:.2g}, the "
+                f"initial law to {result.ledger.entries['initial']:.2g}; loosen the tolerance, or take another method"
             )
             raise ToleranceError(message, result)
         return result
 
     def join(self, parts: list[Part], leak: float) -> StationaryResult:
+        """Return the long-run law with whatever bound it has."""
         missing = self.law.missing
         return join(
             self.network, parts, leak=leak, missing=missing, tolerance=self.options.tolerance,
@@ -200,7 +204,11 @@ class LongRun:
 def _complaint(unsettled: Unsettled, parts: list[Part], divided: Divided) -> str:
     found = "; ".join(repr(part.kind) for part in parts[:3])
     reasons = f" ({'; '.join(divided.why)})" if divided.why else ""
-    what = "does not become less as the set grows, so that counts may grow for ever" if unsettled.stuck else "is left"
+    what = (
+        "does not become less as the set grows, so that counts may grow for ever"
+        if unsettled.stuck
+        else "is left"
+    )
     return (
         f"nothing shows that the network settles: of the probability up to {unsettled.leak:.4g} leaves a set of "
         f"{unsettled.states:,} states before it enters a closed class, and that {what}{reasons}. Known: {found}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,7 @@ class Part:
     Attributes
     ----------
     kind : StationaryClass
+        With the probability of ending there but for what may end in any class: the leak, and the error of the initial law.
     result : StationaryResult or None
         None for an absorbing state.
     """
@@ -63,12 +64,16 @@ def join(
     Notes
     -----
     With ``q`` the midpoints of the probabilities P, ``P pi - q p = (P - q) pi + q (pi - p)`` for each class, so that the
-    1-norm of the error is at most ``sum |P - q| + sum q error + leak``.
+    1-norm of the error is at most ``sum |P - q| + sum q error + leak``, where P is what enters a class without leaving the
+    states that were looked at, and the leak may end in any class, or nowhere.
     """
     parts = sorted(parts, key=lambda part: -part.kind.probability.midpoint)
     classes = tuple(part.kind for part in parts)
     weights = [k.probability.midpoint for k in classes]
-    halves = [max((k.probability - q).upper, (q - k.probability).upper) for k, q in zip(classes, weights, strict=True)]
+    halves = [
+        max((k.probability - q).upper, (q - k.probability).upper)
+        for k, q in zip(classes, weights, strict=True)
+    ]
     ledger = Ledger(dict.fromkeys(("truncation", "residual", "rounding", "ending", "initial"), 0.0))
     ledger.book("ending", (sum(halves) + leak) * (1.0 + 1e-12))
     ledger.book("initial", missing)
@@ -83,6 +88,8 @@ def join(
     if len(p) > 1 or len(classes) > 1:
         ledger.book("rounding", (len(classes) + 4.0) * _UNIT)
     known = _moments(network, classes) if leak == missing == 0.0 else None
+    unknown = Interval(-missing, missing + leak)
+    classes = tuple(_widened(k, unknown) for k in classes) if leak or missing else classes
     distribution = Distribution(
         space, p, error_bound=ledger.total, certified=all(k.certified for k in classes), moments=known,
         support_bounds=_largest(network, classes) if leak == missing == 0.0 else None,
@@ -102,14 +109,20 @@ def join(
     )  # fmt: skip
 
 
+def _widened(kind: StationaryClass, unknown: Interval) -> StationaryClass:
+    """Return a class with what may end in any class added to its probability."""
+    wide = kind.probability + unknown
+    return replace(
+        kind, probability=Interval(max(wide.lower, 0.0), min(wide.upper, 1.0), kind.probability.certified)
+    )
+
+
 def _sum(
     network: ReactionNetwork, classes: Sequence[StationaryClass], weights: Sequence[float]
 ) -> tuple[FibreSet, NDArray[np.float64]]:
     coordinates = Coordinates.of(network, eliminate=False)
     states = np.concatenate([k.distribution.states for k in classes])
-    masses = np.concatenate(
-        [q * k.distribution.probabilities for k, q in zip(classes, weights, strict=True)]
-    )
+    masses = np.concatenate([q * k.distribution.probabilities for k, q in zip(classes, weights, strict=True)])
     space = FibreSet.from_states(coordinates, states)
     p = np.zeros(space.n_states)
     np.add.at(p, space.index(states), masses)
@@ -128,7 +141,8 @@ def _largest(network: ReactionNetwork, classes: Sequence[StationaryClass]) -> di
 
 def _moments(network: ReactionNetwork, classes: Sequence[StationaryClass]) -> StoredMoments:
     """Return enclosures of means and second moments: those of the classes by their probabilities."""
-    means, seconds = {}, {}
+    means: dict[str, Interval] = {}
+    seconds: dict[str, Interval] = {}
     for name in network.species_names:
         for order, table in ((1, means), (2, seconds)):
             total = Interval(0.0, 0.0)

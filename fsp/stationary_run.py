@@ -67,7 +67,13 @@ class StationaryRun:
         self._note = note
         self.make_solver = options.make_solver()
         self.engine = Engine(
-            self.lattice, self.constraints, self.tolerance, self.make_solver, self.check_size, note.show, members
+            self.lattice,
+            self.constraints,
+            self.tolerance,
+            self.make_solver,
+            self.check_size,
+            note.show,
+            members,
         )
 
     def check_size(self, space: FibreSet) -> None:

@@ -39,7 +39,8 @@ def solve_stationary(
     tolerance : float
         Largest acceptable error bound, 1-norm (twice the total variation).
     initial : optional
-        A state, or a law, as for `solve_transient`; it says which conserved totals hold. By default the initial counts.
+        A state, or a law, as for `solve_transient`; it says which conserved totals hold, and which closed classes are
+        reached. By default the initial counts.
     bounds : dict, str, or a sequence of these, optional
         Constraints on the states that are kept. They do not change the network: what they cut off is part of the bound.
     method : str
@@ -54,6 +55,7 @@ def solve_stationary(
     Returns
     -------
     StationaryResult
+        With several closed classes the law to which the network settles from the initial law; each is in ``classes``.
         ``certified`` says whether the bound is proven. If not, ``why`` says which part of the proof failed, and the bound is
         an estimate.
 
@@ -62,7 +64,7 @@ def solve_stationary(
     NoStationaryLawError
         If the network is shown to have no stationary law.
     UnsupportedError
-        For events, rates that depend on time, or several closed classes of states.
+        For events, or rates that depend on time.
     StateSpaceLimitError, ToleranceError
         If the tolerance cannot be reached within the limits; ``error.result`` holds the best result.
     ArgumentError, PropensityError

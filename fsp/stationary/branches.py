@@ -1,8 +1,8 @@
 """The classes in which a chain may end, and how much of an initial law ends in each, on finite and infinite lattices.
 
-A finite set of states grows along the flow of the initial law. Classes that are closed in it are closed. A class that is left
-through the boundary of the set only may be an infinite closed class: it is one if a stationary law is proven from one of
-its states. What leaves the set before it enters a class is not known: the set grows until that is little.
+A finite set of states grows along the flow of the initial law. Classes that are closed in it are closed. A class that is
+left through the boundary of the set only may be an infinite closed class: it is one if a stationary law is proven from one
+of its states. What leaves the set before it enters a class is not known: the set grows until that is little.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.generator.growth import closure, grow_outflow, reachable
+from fsp.generator.growth import closure, grow_outflow
 from fsp.generator.select import make_generator
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 from fsp.stationary.ending import Ending, ExactChain
 from fsp.stationary.lattice import Lattice
+from fsp.stationary.truncation import start_set
 
 __all__ = ["Branch", "ClassLaw", "Unsettled", "find_branches"]
 
 IntArray = NDArray[np.int64]
 LongArray = NDArray[np.longdouble]
 
-#: States of the first set, and how many it may have while mass leaves it.
-_FIRST, _MOST_STATES = 200, 400_000
+#: How many states the set may have while mass leaves it.
+_MOST_STATES = 200_000
 #: A class that is left through the boundary is looked at if it has this part of the states, or of what leaves the set.
 _SUBSTANTIAL = 0.02
 #: How many classes without a proof are tried.
@@ -62,7 +63,7 @@ class Branch:
     law : ClassLaw or None
         Given for infinite classes.
     lower, upper : float
-        Of the mass.
+        Of the mass that enters the class without leaving the set; what leaves it may end here, too.
     """
 
     members: FibreSet | None
@@ -109,7 +110,7 @@ def find_branches(
     allowance : float
         Mass that may leave the set.
     prove : callable
-        Returns a proven law of the class of a state, from which every state of the class is reached; None if there is no proof.
+        Returns a proven law of the class in which the chain ends from a state; None if there is no proof.
     check_size : callable
         Raises if a set is too large.
     whole : int
@@ -162,17 +163,10 @@ class _Search:
     def first(self, whole: int) -> FibreSet:
         """Return all states that can be reached if they are shown to be few, else some around the initial ones."""
         lattice = self.lattice
-        space = FibreSet.from_reduced(lattice.coordinates, lattice.starts)
         if float(np.prod(lattice.largest + 1.0)) <= whole:
+            space = FibreSet.from_reduced(lattice.coordinates, lattice.starts)
             return closure(lattice.tables, space, Constraints(lattice.network), whole)
-        for _ in range(12):
-            larger = reachable(lattice.tables, space, self.constraints, 1, reach=3)
-            if larger.n_states == space.n_states:
-                break
-            space = larger
-            if space.n_states >= _FIRST:
-                break
-        return space
+        return start_set(lattice, lattice.starts, self.constraints)
 
     def labels(self, chain: ExactChain) -> tuple[IntArray, NDArray[np.bool_]]:
         """Return the final class of each state, -1 where it is none, and which states can be reached.
@@ -200,7 +194,9 @@ class _Search:
         for k in range(ending.lower.size):
             law = self.infinite[k][0] if k < len(self.infinite) else None
             if law is None:
-                members = FibreSet.from_reduced(chain.space.coordinates, states[order[edges[k] : edges[k + 1]]])
+                members = FibreSet.from_reduced(
+                    chain.space.coordinates, states[order[edges[k] : edges[k + 1]]]
+                )
             found.append(
                 Branch(None if law else members, law, float(ending.lower[k]), float(ending.upper[k]))
             )
@@ -212,15 +208,13 @@ class _Search:
         low, high = space.box()
         reach = max(2, int(0.12 * float(np.median(high - low + 1))))
         allowance = max(0.2 * self.allowance, 0.01 * ending.leak)
-        return grow_outflow(
-            generator, np.ascontiguousarray(ending.flow), self.constraints, allowance, reach
-        )
+        return grow_outflow(generator, np.ascontiguousarray(ending.flow), self.constraints, allowance, reach)
 
     def explored(
         self, chain: ExactChain, labels: IntArray, reached: NDArray[np.bool_], ending: Ending
     ) -> FibreSet | None:
         """Look for an infinite class, and return the set with states of it if one is found."""
-        lattice, classes = self.lattice, chain.classes
+        classes = chain.classes
         lost = np.asarray(chain.outflow * ending.flow, float)
         for label in classes.open_ended:
             members = classes.members(int(label))

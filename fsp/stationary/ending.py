@@ -1,7 +1,7 @@
 """Where a chain ends: proven bounds of the probabilities of entering each of several classes.
 
 With u the expected times in the transient states of a finite set, from the initial law until the set is left or a class
-entered, a class is entered with probability ``sum u(x) rate(x -> class)``, and the set left with ``sum u(x) rate(x -> out)``.
+entered, a class is entered with probability ``sum u(x) rate(x -> class)``, the set left with ``sum u(x) rate(x -> out)``.
 All terms are non-negative. Rates have extended precision here: those that are zero are taken to be absent, so that classes
 are closed exactly, and not only up to underflow in double precision.
 """
@@ -37,7 +37,7 @@ class Ending:
     Attributes
     ----------
     lower, upper : ndarray, shape (n_classes,)
-        Of the mass that ends in each class.
+        Of the mass that enters each class before it leaves the set.
     leak : float
         Upper bound of the mass that leaves the set before it enters a class.
     flow : ndarray, shape (n_states,)
@@ -126,8 +126,8 @@ class ExactChain:
         weights : ndarray of longdouble, shape (n_states,)
             The initial law, of any mass.
         labels : ndarray of int64, shape (n_states,)
-            The class of each state, from 0 to ``count`` - 1; -1 for the others. From each of the others that is reached there
-            has to be a way into a class or out of the set.
+            The class of each state, from 0 to ``count`` - 1; -1 for the others. From each of the others that is reached
+            there has to be a way into a class or out of the set.
         count : int
         """
         n = self.space.n_states
@@ -156,7 +156,11 @@ class ExactChain:
             lower = lower + (into.T @ low) * (1.0 - slack)
             with np.errstate(invalid="ignore"):  # an infinite time without a way in
                 upper = upper + np.nan_to_num(into.T @ high, nan=np.inf) * (1.0 + slack)
-                leak = np.longdouble(np.nan_to_num(gone @ high, nan=np.inf) * (1.0 + slack)) if gone.any() else leak
+                leak = (
+                    np.longdouble(np.nan_to_num(gone @ high, nan=np.inf) * (1.0 + slack))
+                    if gone.any()
+                    else leak
+                )
         return _tightened(lower, upper, leak, weights, flow)
 
 

@@ -159,12 +159,9 @@ class Engine:
         began = time.perf_counter()
         why: list[str] = []
         whole = self.whole_class() if self.members_of_class is None else self.members_of_class
+        if whole is None and unproven != "estimate":
+            self.look_for_classes()
         law = self.rough() if whole is None else self.solve(whole)
-        if whole is None and unproven != "estimate" and law.chain.outflow.any():
-            found = communicating_classes(law.chain)
-            sizes = np.bincount(found.labels)[found.open_ended]
-            if int((sizes >= _SUBSTANTIAL * law.space.n_states).sum()) > 1:
-                raise Divided(law.space, [])
         rough_time = time.perf_counter() - began
         bound = self.find_bound(law, whole, why)
         if bound is None and self.trap is not None:
@@ -192,6 +189,14 @@ class Engine:
             return None
         start = FibreSet.from_reduced(self.lattice.coordinates, self.lattice.starts)
         return closure(self.lattice.tables, start, Constraints(self.lattice.network), _WHOLE_STATES)
+
+    def look_for_classes(self) -> None:
+        """Raise `Divided` if there are several final classes around the initial states."""
+        space = start_set(self.lattice, self.lattice.starts, self.constraints)
+        classes = communicating_classes(FiniteChain.of(self.lattice.network, space, self.lattice.tables))
+        sizes = np.bincount(classes.labels)[classes.open_ended]
+        if classes.closed.size + int((sizes >= _SUBSTANTIAL * space.n_states).sum()) > 1:
+            raise Divided(space, [])
 
     def solve(self, space: FibreSet, reference: IntArray | None = None) -> TruncatedLaw:
         """Return the truncated law on a set; on its closed class alone if it has one.

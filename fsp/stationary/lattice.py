@@ -51,11 +51,25 @@ class Lattice:
         self.network = network
         self.coordinates = coordinates
         self.tables = FactorTables(network, coordinates, extended=True)
-        #: What each reaction adds to the coordinates; only these reactions matter.
-        self.reactions = [int(r) for r in self.tables.reactions]
-        self.shifts = coordinates.shifts
         self.start = coordinates.to_reduced(network.initial_state[None, :])[0]
         self.starts = self.start[None, :] if starts is None else starts
+        #: What each reaction adds to the coordinates; only these reactions matter.
+        self.reactions = self._possible([int(r) for r in self.tables.reactions])
+        self.shifts = coordinates.shifts
+
+    def _possible(self, reactions: list[int]) -> list[int]:
+        """Leave out reactions that never fire, for want of a species that is not there and that none of the others makes."""
+        network, none = self.network, np.zeros(1, np.int64)
+        present = np.asarray((self.coordinates.to_counts(self.starts) > 0).any(axis=0), np.bool_)
+        while True:
+            missing = [
+                n for n, there in zip(network.species_names, present.tolist(), strict=True) if not there
+            ]
+            found = [r for r in reactions if not any(self._zeros(r, name, none)[0] for name in missing)]
+            made = (network.stoichiometry[found] > 0).any(axis=0) & ~present
+            if not made.any():
+                return found
+            present |= made
 
     @property
     def n_axes(self) -> int:
