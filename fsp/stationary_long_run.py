@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.distribution import Distribution
-from fsp.errors import NoStationaryLawError, SolverError, ToleranceError
+from fsp.errors import NoStationaryLawError, SolverError, ToleranceError, UnsupportedError
 from fsp.initial import InitialLaw, choose_coordinates, read_initial
 from fsp.interval import Interval
 from fsp.statespace.fibres import FibreSet
@@ -146,16 +146,27 @@ class LongRun:
                 run.check_size, _WHOLE_STATES,
             )  # fmt: skip
         except Unsettled as unsettled:
+            single = self.single(run) if not (unsettled.branches and divided.why) else None
+            if single is not None and (single.certified or not unsettled.branches):
+                return single
             if not unsettled.branches:
-                return run.run("estimate")
-            if not divided.why:  # no proof for a single class was tried
-                single = run.run("estimate")
-                if single.certified:
-                    return single
+                message = (
+                    "there are several closed classes of states near those where the network seems to settle, but none was "
+                    "shown to be reached from the initial law: give initial= a state of the one that is meant"
+                )
+                raise UnsupportedError(message) from None
             parts = [self.part(run, branch, options) for branch in unsettled.branches]
             result = self.join(parts, unsettled.leak)
             raise ToleranceError(_complaint(unsettled, parts, divided), result) from None
         return [self.part(run, branch, options) for branch in branches], leak
+
+    @staticmethod
+    def single(run: StationaryRun) -> StationaryResult | None:
+        """Return the law of one class with a proof or an estimate, None if states of several classes were found."""
+        try:
+            return run.run("estimate")
+        except Divided:
+            return None
 
     def part(self, run: StationaryRun, branch: Branch, options: Options) -> Part:
         """Return a class with its law."""

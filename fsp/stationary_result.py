@@ -235,7 +235,7 @@ class StationaryResult:
             f"error at most {self.error_bound:.3g} in the 1-norm ({kind}); tolerance {self.tolerance:g}"
         )
         if len(self.classes) > 1 or self.classes[0].probability.width > 0.0:
-            lines += [textwrap.shorten(f"  {found!r}", 100) for found in self.classes[:5]]
+            lines += ["  " + textwrap.shorten(repr(found), 98) for found in self.classes[:5]]
             if len(self.classes) > 5:
                 lines.append(f"  ... and {len(self.classes) - 5:,} more closed classes")
         lines += textwrap.wrap(f"{self.explanation}; {self.why}", 100)

@@ -161,12 +161,13 @@ class Engine:
         whole = self.whole_class() if self.members_of_class is None else self.members_of_class
         if whole is None and unproven != "estimate":
             self.look_for_classes()
-        law = self.rough() if whole is None else self.solve(whole)
+        law = self.likely_law(unproven) if whole is None else self.solve(whole)
         rough_time = time.perf_counter() - began
-        bound = self.find_bound(law, whole, why)
+        patient = unproven != "refuse"
+        bound = self.find_bound(law, whole, why, patient)
         if bound is None and self.trap is not None:
             law = self.solve(FibreSet.from_reduced(self.lattice.coordinates, self.trap))
-            bound = self.find_bound(law, whole, why)
+            bound = self.find_bound(law, whole, why, patient)
         if bound is None and (unproven == "refuse" or (unproven == "divide" and self.divided is not None)):
             raise Divided(self.divided or law.space, why)
         bound_time = time.perf_counter() - began - rough_time
@@ -230,9 +231,20 @@ class Engine:
             return classes.members(int(own[0]))
         raise Divided(space, [])
 
-    def rough(self) -> TruncatedLaw:
+    def likely_law(self, unproven: str) -> TruncatedLaw:
+        """Return a rough law around the end of the rate equations, or around the initial state if classes are near."""
+        try:
+            law = self.rough(likely_state(self.lattice))
+            if not (unproven == "refuse" and self.divided is not None):
+                return law
+        except Divided:
+            pass
+        # The classes may be out of reach: there are not several around the initial states.
+        self.divided = None
+        return self.rough(self.lattice.start)
+
+    def rough(self, reference: IntArray) -> TruncatedLaw:
         """Return a law on a set that loses little probability per jump, to see where the mass is."""
-        reference = likely_state(self.lattice)
         space = start_set(self.lattice, reference, self.constraints)
         law = self.solve(space, reference)
         for _ in range(_MOST_ROUNDS):
@@ -262,8 +274,13 @@ class Engine:
         found = found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
         return [*found, *squared_candidates(self.lattice, mean)]
 
-    def find_bound(self, law: TruncatedLaw, whole: FibreSet | None, why: list[str]) -> HittingBound | None:
-        """Return the first bound of the return time whose proof succeeds; the reasons of the others go to ``why``."""
+    def find_bound(
+        self, law: TruncatedLaw, whole: FibreSet | None, why: list[str], patient: bool
+    ) -> HittingBound | None:
+        """Return the first bound of the return time whose proof succeeds; the reasons of the others go to ``why``.
+
+        Without patience systems without a solution, a sign that the reference is not reached, are the end of it.
+        """
         reward = Reward.time(self.lattice.n_axes)
         if whole is not None:
             try:
@@ -284,6 +301,8 @@ class Engine:
                     failure = f"{drift.kind} drift function: {reason}"
                     if failure not in why:
                         why.append(failure)
+                    if isinstance(reason, SolverError) and not patient:
+                        return None
                     if isinstance(reason, NoDrift) and reason.trap is not None and self.trap is None:
                         self.trap = reason.trap
                         return None

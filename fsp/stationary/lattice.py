@@ -105,8 +105,25 @@ class Lattice:
         return found
 
     def outside_lattice(self, states: IntArray) -> NDArray[np.bool_]:
-        """Tell which states have a negative count."""
-        return np.asarray((self.coordinates.to_counts(states) < 0).any(axis=1))
+        """Tell which states have a negative count, or one below what can be reached."""
+        below = (states < self.smallest).any(axis=1)
+        return np.asarray(below | (self.coordinates.to_counts(states) < 0).any(axis=1))
+
+    @functools.cached_property
+    def smallest(self) -> IntArray:
+        """A count for each axis below which no reachable state is, because all that lowers it is zero there."""
+        return np.array([self._floor(k) for k in range(self.n_axes)], np.int64)
+
+    def _floor(self, axis: int) -> int:
+        falls = {r: -int(self.shifts[r, axis]) for r in self.reactions if self.shifts[r, axis] < 0}
+        highest = min(int(self.starts[:, axis].min()), _LARGEST_STOP)
+        species = self.coordinates.species_names[self.coordinates.axes[axis]]
+        counts = np.arange(highest + max(falls.values(), default=0))
+        zeros = {r: self._zeros(r, species, counts) for r in falls}
+        for floor in range(highest, 0, -1):
+            if all(zeros[r][floor : floor + fall].all() for r, fall in falls.items()):
+                return floor
+        return 0
 
     @functools.cached_property
     def largest(self) -> NDArray[np.float64]:
