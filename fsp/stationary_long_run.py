@@ -236,6 +236,11 @@ def _cosets(network: ReactionNetwork, law: InitialLaw) -> Iterator[InitialLaw]:
         own, coordinates = choose_coordinates(network, part)
         names = own.species_names
         own = own.with_initial(**dict(zip(names, part.states[0].tolist(), strict=True)))
-        together = same[Lattice(own, coordinates).in_coset(coordinates.to_reduced(part.states))]
+        # Which reactions can fire depends on the states, and which states belong together on the reactions.
+        together, before = same, 0
+        while together.size != before:
+            before = together.size
+            reduced = coordinates.to_reduced(law.states[together])
+            together = together[Lattice(own, coordinates, reduced).in_coset(reduced)]
         yield replace(law, states=law.states[together], probabilities=law.probabilities[together])
         rest = rest[~np.isin(rest, together)]

@@ -16,8 +16,10 @@ import scipy.sparse as sp
 import fsp
 from fsp import gallery
 from fsp.cli import main
+from fsp.statespace import Coordinates
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.enclosed_solves import LeavingChain
+from fsp.stationary.lattice import Lattice
 
 
 def holds(interval: fsp.Interval, value: Fraction | mp.mpf) -> bool:
@@ -260,6 +262,14 @@ def test_all_initial_states_count() -> None:
     assert all(0.5 in k.probability for k in result.classes)
 
 
+def test_a_class_that_is_entered_from_several_states_is_one() -> None:
+    network = fsp.ReactionNetwork({"X": 0}, ["X -> 2 X @ 0.5", "X -> 0 @ 1"])
+    result = fsp.solve_stationary(network, initial={(0,): 0.5, (4,): 0.25, (9,): 0.25})
+    assert result.certified
+    assert len(result.classes) == 1
+    assert result.distribution.states.tolist() == [[0]]
+
+
 def test_classes_print_and_come_back_from_files(tmp_path: Path) -> None:
     network = fsp.ReactionNetwork({"S": 12, "I": 2, "R": 0}, ["S + I -> 2 I @ 0.2", "I -> R @ 1"])
     for result in (fsp.solve_stationary(network), fsp.solve_stationary(gallery.immigration_death())):
@@ -304,3 +314,83 @@ def test_times_in_states_are_enclosed() -> None:
         assert found.upper[k] - found.lower[k] < 1e-12
     backward = LeavingChain(chain, 1e-15).enclose(source)
     assert (np.abs(backward.lower - found.lower) > 1e-6).any()
+
+
+def test_reactions_that_never_fire_and_counts_that_are_never_undercut() -> None:
+    network = fsp.ReactionNetwork(
+        {"G": 0, "GA": 1, "A": 3},
+        ["G -> GA @ 1", "GA + G -> G + A @ 1", "A -> 2 A @ 1", "2 A -> A @ 1", "3 A -> 0 @ 1"],
+    )
+    lattice = Lattice(network, Coordinates.of(network, eliminate=False))
+    assert lattice.reactions == [2, 3, 4]  # G is not there, and nothing makes it
+    pairs = fsp.ReactionNetwork({"A": 3}, ["A -> 2 A @ 1", "2 A -> A @ 1"])
+    assert Lattice(pairs, Coordinates.of(pairs)).smallest.tolist() == [1]
+    lower = Lattice(pairs, Coordinates.of(pairs), np.array([[3], [0]]))
+    assert lower.smallest.tolist() == [0]
+    triples = fsp.ReactionNetwork({"A": 5}, ["A -> 2 A @ 1", "3 A -> 0 @ 1"])
+    assert Lattice(triples, Coordinates.of(triples)).smallest.tolist() == [0]
+    blocked = fsp.ReactionNetwork({"A": 9}, ["0 -> A @ 1", "2 A -> 0 ; piecewise(A, A > 5, 0)"])
+    assert Lattice(blocked, Coordinates.of(blocked)).smallest.tolist() in ([4], [0])
+    assert not Lattice(blocked, Coordinates.of(blocked)).outside_lattice(np.array([[4]]))[0]
+
+
+def test_an_unreachable_infinite_pocket() -> None:
+    """Y = 0 is absorbing, never reached, and holds infinitely many states; there X ends in 0 or 1 by parity."""
+    network = fsp.ReactionNetwork(
+        {"X": 5, "Y": 3}, ["Y -> Y + X @ 0.2", "2 X -> X @ 1.4", "Y -> 2 Y @ 1.7", "2 Y -> Y @ 5"]
+    )
+    result = fsp.solve_stationary(network, tolerance=1e-8)
+    assert result.certified
+    law = result.distribution.marginal("Y")
+    norm = mp.expm1(mp.mpf(1.7) / mp.mpf(2.5))
+    for n, p in zip(law.states[:, 0].tolist(), law.probabilities.tolist(), strict=True):
+        exact = (mp.mpf(1.7) / mp.mpf(2.5)) ** n / mp.factorial(n) / norm if n else 0.0
+        assert abs(p - exact) <= result.error_bound
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_chains_with_several_ends(seed: int) -> None:
+    """Propensities with zeros in the middle cut a lattice into classes; against exact fractions."""
+    rng = np.random.default_rng(seed)
+    top, up, down = 9, Fraction(int(rng.integers(1, 5))), Fraction(int(rng.integers(1, 5)), 4)
+    stops = sorted(rng.choice(np.arange(1, top), 2, replace=False).tolist())
+    network = fsp.ReactionNetwork(
+        {"X": 4},
+        [
+            f"0 -> X ; {float(up)}*({top} - X)*(X - {stops[0]})^2*(X - {stops[1]})^2",
+            f"X -> 0 ; {float(down)}*X*(X - {stops[0]})^2*(X - {stops[1]})^2",
+        ],
+    )
+    starts = {(n,): 1.0 / 8 for n in range(8)}
+    result = fsp.solve_stationary(network, initial=starts, tolerance=1e-11)
+    assert result.certified
+    assert {k.distribution.states[0, 0] for k in result.classes if k.absorbing} >= set(stops) - {8}
+
+    def rates(n: int) -> tuple[Fraction, Fraction]:
+        factor = Fraction((n - stops[0]) ** 2 * (n - stops[1]) ** 2)
+        return up * (top - n) * factor, down * n * factor
+
+    # The mass that ends in each stop: first-step analysis on the states between, solved in fractions.
+    exact = dict.fromkeys(range(top + 1), Fraction(0))
+    for (first,) in starts:
+        left = max((s for s in stops if s <= first), default=None)
+        right = min((s for s in stops if s >= first), default=None)
+        if left is not None and right is not None:
+            if left == right:
+                exact[first] += Fraction(1, 8)
+                continue
+            steps = [Fraction(1)]
+            for n in range(left + 1, right):
+                birth, death = rates(n)
+                steps.append(steps[-1] * death / birth)
+            reach = sum(steps[: first - left], Fraction(0)) / sum(steps, Fraction(0))
+            exact[right] += Fraction(1, 8) * reach
+            exact[left] += Fraction(1, 8) * (1 - reach)
+        else:
+            exact[right if left is None else left] += Fraction(1, 8)
+    p = dict(
+        zip(
+            result.distribution.states[:, 0].tolist(), result.distribution.probabilities.tolist(), strict=True
+        )
+    )
+    assert sum(abs(exact[n] - Fraction(p.get(n, 0.0))) for n in exact) <= result.error_bound
