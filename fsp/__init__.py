@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from fsp.results import TransientResult
     from fsp.simulation import simulate
     from fsp.solve import solve_transient
+    from fsp.stationary_classes import StationaryClass
     from fsp.stationary_result import StationaryResult
     from fsp.stationary_solve import solve_stationary
     from fsp.validation.front import validate
@@ -79,6 +80,7 @@ __all__ = [
     "SlowModes",
     "SolverError",
     "StateSpaceLimitError",
+    "StationaryClass",
     "StationaryResult",
     "StorageError",
     "Thermodynamics",
@@ -114,6 +116,7 @@ _LAZY = {
     "Reaction": "fsp.model.equations",
     "ReactionNetwork": "fsp.model.network",
     "SlowModes": "fsp.modes",
+    "StationaryClass": "fsp.stationary_classes",
     "StationaryResult": "fsp.stationary_result",
     "Thermodynamics": "fsp.analysis.thermodynamics",
     "TransientResult": "fsp.results",

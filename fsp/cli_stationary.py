@@ -16,9 +16,13 @@ from fsp.cli_arguments import check_picture, parse_bounds, parse_memory
 from fsp.errors import ArgumentError, SolverError, StorageError
 
 if TYPE_CHECKING:
+    from fsp.stationary_classes import StationaryClass
     from fsp.stationary_result import StationaryResult
 
 __all__ = ["stationary"]
+
+#: How many closed classes the table shows.
+_MOST_CLASSES = 12
 
 
 @click.command(
@@ -121,12 +125,26 @@ def _as_json(result: StationaryResult, model: str, names: Sequence[str]) -> dict
         "residual": result.residual,
         "outflow": result.outflow,
         "reference": result.reference,
+        "classes": [_class_as_json(found, names) for found in result.classes],
         "method": result.method,
         "explanation": result.explanation,
         "why": result.why,
         "ledger": {**dict(result.ledger), "total": result.ledger.total},
         "statistics": result.statistics,
         "version": fsp.__version__,
+    }
+
+
+def _class_as_json(found: StationaryClass, names: Sequence[str]) -> dict[str, Any]:
+    law = found.distribution
+    return {
+        "probability_lower": found.probability.lower,
+        "probability_upper": found.probability.upper,
+        "certified": found.certified,
+        "absorbing": found.absorbing,
+        "n_states": found.n_states,
+        "mean": [law.mean(name) for name in names],
+        "error_bound": law.error_bound,
     }
 
 
@@ -153,6 +171,11 @@ def _describe(result: StationaryResult, model: str, names: Sequence[str]) -> str
         ("ledger", f"total {result.ledger.total:.2e}" + (f": {entries}" if entries else "")),
         ("run", ", ".join(f"{k.replace('_', ' ')} {v:,.4g}" for k, v in result.statistics.items())),
     ]
+    if len(result.classes) > 1:
+        shown = [repr(found) for found in result.classes[:_MOST_CLASSES]]
+        if len(result.classes) > _MOST_CLASSES:
+            shown.append(f"and {len(result.classes) - _MOST_CLASSES:,} more classes; --json has all")
+        facts[1:1] = [("classes" if k == 0 else "", text) for k, text in enumerate(shown)]
     lines.append("")
     for key, text in facts:
         lines += textwrap.wrap(text, 110, initial_indent=f"{key:<9}", subsequent_indent=" " * 9)

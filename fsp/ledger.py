@@ -23,6 +23,7 @@ MEANINGS: dict[str, str] = {
 STATIONARY_MEANINGS: dict[str, str] = {
     "truncation": "flow out of the state set, by the time that it takes to return",
     "residual": "residual of the linear solver, by the same times",
+    "ending": "probabilities of ending in each class of states",
     "rounding": "floating-point rounding, worst case",
 }
 

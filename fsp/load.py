@@ -54,7 +54,7 @@ def _laws(dataset: xr.Dataset) -> Any:
     if "stationary" in record:
         from fsp.stationary_result import StationaryResult
 
-        return StationaryResult.from_record(network, laws[0], record)
+        return StationaryResult.from_record(network, laws, record)
     from fsp.results import TransientResult
 
     return TransientResult.from_record(network, times, laws, record)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fsp.distribution import Distribution
 from fsp.interval import Interval
 from fsp.kept_network import kept_record
 from fsp.ledger import Ledger
+from fsp.stationary_classes import StationaryClass
 from fsp.version import __version__
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ class StationaryResult:
     distribution : Distribution
         The law, on a finite set of states.
     ledger : Ledger
-        Where the error comes from: ``truncation``, ``residual``, ``rounding``.
+        Where the error comes from: ``truncation``, ``residual``, ``rounding``; with several classes also ``ending`` and
+        ``initial``.
     residual : float
         1-norm of ``p Q`` on the state set, the reference state left out.
     outflow : float
@@ -53,6 +56,9 @@ class StationaryResult:
         What was asked for.
     version : str
         The version of the package that computed it.
+    classes : sequence of StationaryClass, optional
+        The closed classes of states, each with its law and the probability of ending there, the most probable one first. By
+        default one class with this distribution.
 
     Examples
     --------
@@ -66,6 +72,7 @@ class StationaryResult:
         self, network: Any, distribution: Distribution, ledger: Ledger, *, residual: float, outflow: float,
         reference: Mapping[str, int], method: str, explanation: str, why: str,
         statistics: Mapping[str, float | int], tolerance: float, version: str = __version__,
+        classes: Sequence[StationaryClass] | None = None,
     ) -> None:  # fmt: skip
         self.network = network
         self.distribution = distribution
@@ -79,6 +86,10 @@ class StationaryResult:
         self.statistics = dict(statistics)
         self.tolerance = float(tolerance)
         self.version = version
+        if classes is None:
+            sure = Interval(1.0, 1.0, distribution.certified)
+            classes = (StationaryClass(sure, distribution, False),)
+        self.classes = tuple(classes)
 
     @property
     def final(self) -> Distribution:
@@ -137,10 +148,17 @@ class StationaryResult:
     # -- files -----------------------------------------------------------------------------------------------
 
     def to_xarray(self) -> xr.Dataset:
-        """Return a Dataset as that of a course in time, with the one time infinity; see docs/storage.md."""
+        """Return a Dataset as that of a course in time, with the time infinity; see docs/storage.md.
+
+        If there are several classes, their laws follow the law itself, each with the time infinity.
+        """
         facts = {
             "residual": self.residual, "outflow": self.outflow, "reference": self.reference, "why": self.why,
+            "classes": [
+                {**dataclasses.asdict(k.probability), "absorbing": k.absorbing} for k in self.classes
+            ],
         }  # fmt: skip
+        laws = [self.distribution, *(k.distribution for k in self.classes if len(self.classes) > 1)]
         record = {
             "version": self.version,
             "model": str(getattr(self.network, "name", None) or ""),
@@ -154,7 +172,7 @@ class StationaryResult:
             "network": kept_record(self.network),
             "stationary": facts,
         }
-        return to_dataset(np.array([np.inf]), [self.distribution], record)
+        return to_dataset(np.full(len(laws), np.inf), laws, record)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a NetCDF-4 file, completely or not at all; ``load_result`` reads it back.
@@ -171,16 +189,22 @@ class StationaryResult:
 
     @classmethod
     def from_record(
-        cls, network: Any, distribution: Distribution, record: Mapping[str, Any]
+        cls, network: Any, laws: Sequence[Distribution], record: Mapping[str, Any]
     ) -> StationaryResult:
         """Return the result that a file holds."""
         facts = record["stationary"]
-        distribution.time = None
+        distribution = laws[0]
+        for law in laws:
+            law.time = None
+        kinds = [
+            StationaryClass(Interval(k["lower"], k["upper"], k["certified"]), law, k["absorbing"])
+            for k, law in zip(facts["classes"], laws[1:] or laws, strict=True)
+        ]
         return cls(
             network, distribution, Ledger(record["ledger"]), residual=facts["residual"], outflow=facts["outflow"],
             reference=facts["reference"], method=record["method"], explanation=record["explanation"],
             why=facts["why"], statistics=record["statistics"], tolerance=record["tolerance"],
-            version=record["version"],
+            version=record["version"], classes=kinds,
         )  # fmt: skip
 
     # -- for people ------------------------------------------------------------------------------------------
@@ -210,6 +234,10 @@ class StationaryResult:
         lines.append(
             f"error at most {self.error_bound:.3g} in the 1-norm ({kind}); tolerance {self.tolerance:g}"
         )
+        if len(self.classes) > 1 or self.classes[0].probability.width > 0.0:
+            lines += ["  " + textwrap.shorten(repr(found), 98) for found in self.classes[:5]]
+            if len(self.classes) > 5:
+                lines.append(f"  ... and {len(self.classes) - 5:,} more closed classes")
         lines += textwrap.wrap(f"{self.explanation}; {self.why}", 100)
         return "\n".join(lines)
 
@@ -236,6 +264,7 @@ class StationaryResult:
             and self.ledger == other.ledger
             and self.network == other.network
             and self.distribution == other.distribution
+            and self.classes == other.classes
         )
 
     __hash__ = None  # type: ignore[assignment]

@@ -1,35 +1,36 @@
-"""One call of `solve_stationary`: its arguments, the run of the engine, and the result."""
+"""The stationary law of one closed class: the run of the engine, and the result."""
 
 from __future__ import annotations
 
 import math
-import sys
 import time as clock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fsp.distribution import Distribution
-from fsp.errors import ArgumentError, SolverError, StateSpaceLimitError, ToleranceError, UnsupportedError
-from fsp.initial import choose_coordinates, read_initial
+from fsp.errors import SolverError, StateSpaceLimitError, ToleranceError
+from fsp.initial import InitialLaw, choose_coordinates
 from fsp.interval import Interval
 from fsp.known_moments import StoredMoments
 from fsp.ledger import Ledger
-from fsp.statespace.constraints import Bounds, Constraints
+from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 from fsp.stationary.closed_form import closed_law, poisson_moments
-from fsp.stationary.engine import Engine, EngineResult, solver_for
+from fsp.stationary.engine import Engine, EngineResult
 from fsp.stationary.existence import refuse_without_law
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.moments import AxisMoments, closed_moments, moments_by_return_times
 from fsp.stationary.product_form import find_product_form
+from fsp.stationary_classes import StationaryClass
+from fsp.stationary_options import Options, ProgressLine
 from fsp.stationary_result import StationaryResult
 from fsp.transient.limits import default_memory
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
 
-__all__ = ["StationaryRun"]
+__all__ = ["StationaryRun", "support_bounds"]
 
 #: Memory for each state beside the factorisations, which the choice of a solver foresees.
 _BYTES_PER_STATE = 1200
@@ -38,43 +39,49 @@ _MOST_UNPROVEN = 200_000
 
 
 class StationaryRun:
-    """A run of the stationary solver, from its arguments to its result; see `fsp.solve_stationary`."""
+    """A run of the stationary solver on states that differ by jumps of the network, as a rule one closed class.
+
+    Parameters
+    ----------
+    network : ReactionNetwork
+    law : InitialLaw
+        Whose states are in one coset.
+    options : Options
+    note : ProgressLine
+    members : FibreSet, optional
+        All states of the class, if it is known to be finite.
+    """
 
     def __init__(
-        self, network: ReactionNetwork, *, tolerance: float, initial: Any, bounds: Bounds | None, method: str,
-        max_states: int | None, memory_limit: int | None, progress: bool | None,
+        self, network: ReactionNetwork, law: InitialLaw, options: Options, note: ProgressLine,
+        members: FibreSet | None = None,
     ) -> None:  # fmt: skip
-        _check(network, tolerance, max_states, memory_limit)
-        law = read_initial(network, initial)
         network, coordinates = choose_coordinates(network, law)
-        self.network = network.with_initial(
-            **dict(zip(network.species_names, law.states[0].tolist(), strict=True))
-        )
-        totals = law.states @ network.conservation_laws().coefficients.T
-        if len(network.conservation_laws()) and (totals != totals[0]).any():
-            message = (
-                "the initial law mixes several conserved totals, each of which has a stationary law of its own: "
-                "solve each on its own"
-            )
-            raise ArgumentError(message)
-        self.tolerance = float(tolerance)
-        self.method = str(method)
-        self.max_states = max_states
-        self.memory = default_memory() if memory_limit is None else memory_limit
-        self.lattice = Lattice(self.network, coordinates)
-        self.constraints = Constraints(self.network, bounds)
-        make_solver = solver_for(method, 1e-12, None if memory_limit is None else 0.7 * memory_limit)
-        self._note = _Line(progress)
+        names = network.species_names
+        self.network = network.with_initial(**dict(zip(names, law.states[0].tolist(), strict=True)))
+        self.options = options
+        self.tolerance = options.tolerance
+        self.memory = default_memory() if options.memory_limit is None else options.memory_limit
+        self.lattice = Lattice(self.network, coordinates, coordinates.to_reduced(law.states))
+        self.constraints = Constraints(self.network, options.bounds)
+        self._note = note
+        self.make_solver = options.make_solver()
         self.engine = Engine(
-            self.lattice, self.constraints, self.tolerance, make_solver, self._check_size, self._note.show
+            self.lattice,
+            self.constraints,
+            self.tolerance,
+            self.make_solver,
+            self.check_size,
+            note.show,
+            members,
         )
-        self.make_solver = make_solver
 
-    def _check_size(self, space: FibreSet) -> None:
+    def check_size(self, space: FibreSet) -> None:
+        """Raise `StateSpaceLimitError` if a set exceeds the limits."""
         n = space.n_states
-        if self.max_states is not None and n > self.max_states:
+        if self.options.max_states is not None and n > self.options.max_states:
             message = (
-                f"the state set needs {n:,} states, more than max_states = {self.max_states:,}; raise max_states, "
+                f"the state set needs {n:,} states, more than max_states = {self.options.max_states:,}; raise max_states, "
                 "loosen the tolerance, or limit species with bounds="
             )
             raise StateSpaceLimitError(message)
@@ -85,7 +92,7 @@ class StationaryRun:
             )
             raise StateSpaceLimitError(message)
         best = self.engine.best
-        most = _MOST_UNPROVEN if self.max_states is None else self.max_states
+        most = _MOST_UNPROVEN if self.options.max_states is None else self.options.max_states
         if best is not None and best.bound is None and n > most:
             message = (
                 f"the state set grew to {n:,} states and still loses probability, and nothing shows that the network has a "
@@ -93,19 +100,21 @@ class StationaryRun:
             )
             raise StateSpaceLimitError(message)
 
-    def run(self) -> StationaryResult:
-        """Solve, prove, and put the result together."""
-        with np.errstate(all="ignore"):  # what is not finite is refused where it matters
-            return self._run()
+    def run(self, unproven: str = "divide") -> StationaryResult:
+        """Solve, prove, and put the result together.
 
-    def _run(self) -> StationaryResult:
+        Raises
+        ------
+        Divided
+            If there are several closed classes, or no proof and no estimate is wanted; see `Engine.run`.
+        """
         refuse_without_law(self.lattice)
-        if self.method == "auto" and not self.constraints:
+        if self.options.method == "auto" and not self.constraints:
             closed = self._closed_form()
             if closed is not None:
                 return closed
         try:
-            found = self.engine.run()
+            found = self.engine.run(unproven)
         except SolverError as error:
             if self.engine.best is not None and error.result is None:
                 error.result = self._result(self.engine.best)
@@ -144,7 +153,7 @@ class StationaryRun:
         form = find_product_form(self.network)
         if form is None or not form.whole_lattice:
             return None
-        most = 2_000_000 if self.max_states is None else self.max_states
+        most = 2_000_000 if self.options.max_states is None else self.options.max_states
         law = closed_law(form, self.lattice.coordinates, self.tolerance, min(most, int(self.memory / 200)))
         if law is None or law.missing + law.rounding > self.tolerance:
             return None
@@ -185,13 +194,14 @@ class StationaryRun:
             error_bound=ledger.total,
             certified=proven,
             moments=self._moments(found) if proven else None,
-            support_bounds=self._support(),
+            support_bounds=support_bounds(self.lattice),
             lower_bound=False,
             ledger=ledger,
             observables=self.network.observables,
         )
         reference = law.space.states(law.reference, law.reference + 1)[0]
         others = law.others
+        alone = proven and law.space.n_states == 1 and not law.chain.exit.any()
         return StationaryResult(
             self.network, distribution, ledger,
             residual=float(np.abs(law.residual.inside[others]).sum() + law.residual.margin[others].sum()),
@@ -202,6 +212,7 @@ class StationaryRun:
             why=self._why(found),
             statistics={"states": law.space.n_states, **found.statistics},
             tolerance=self.tolerance,
+            classes=[StationaryClass(Interval(1.0, 1.0, proven), distribution, alone)],
         )  # fmt: skip
 
     def _why(self, found: EngineResult) -> str:
@@ -218,13 +229,6 @@ class StationaryRun:
             f"proven by a bound of the mean time to ({reference}): V = {drift.describe(axes)} falls outside of "
             f"{found.bound.space.n_states:,} states, in which the bound is verified state by state"
         )
-
-    def _support(self) -> dict[str, float]:
-        network, c = self.network, self.lattice.coordinates
-        limits = np.asarray(network.conservation_laws().upper_bounds, float).copy()
-        for axis, species in enumerate(c.axes):
-            limits[species] = min(limits[species], self.lattice.largest[axis])
-        return {n: float(x) for n, x in zip(network.species_names, limits, strict=True) if math.isfinite(x)}
 
     def _moments(self, found: EngineResult) -> StoredMoments:
         """Return all that is proven about moments, by names."""
@@ -254,52 +258,13 @@ class StationaryRun:
             name: tuple(m.upper if m is not None else math.inf for m in (means.get(name), seconds.get(name)))
             for name in names
         }
-        return StoredMoments(means, seconds, how, crosses, self._support(), powers, powers)
+        return StoredMoments(means, seconds, how, crosses, support_bounds(self.lattice), powers, powers)
 
 
-def _check(network: Any, tolerance: Any, max_states: Any, memory_limit: Any) -> None:
-    if not hasattr(network, "depends_on_time"):
-        message = f"the network must be a ReactionNetwork, not {type(network).__name__}; fsp.load_model(path) reads a file"
-        raise ArgumentError(message)
-    for name, value, high in (("tolerance", tolerance, 1.0), ("memory_limit", memory_limit, math.inf)):
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not (value is None and name != "tolerance") and not (number and 0.0 < value < high):
-            message = f"{name} must be a number between 0 and {high:g}, not {value!r}"
-            raise ArgumentError(message)
-    whole = isinstance(max_states, int | np.integer) and not isinstance(max_states, bool) and max_states >= 1
-    if max_states is not None and not whole:
-        message = f"max_states must be a whole number >= 1, not {max_states!r}"
-        raise ArgumentError(message)
-    if network.depends_on_time:
-        message = (
-            "rates that depend on time leave no stationary law: set the time in the propensities to a number"
-        )
-        raise UnsupportedError(message)
-    if network.events:
-        message = "stationary laws of networks with events are not supported: leave the events out"
-        raise UnsupportedError(message)
-
-
-class _Line:
-    """A line on the terminal that says how far a run has come."""
-
-    def __init__(self, wanted: bool | None) -> None:
-        self.active = sys.stderr.isatty() if wanted is None else bool(wanted)
-        self.next = clock.monotonic() + (1.0 if wanted is None else 0.0)
-        self.shown = False
-
-    def show(self, states: int, bound: float) -> None:
-        """Report the number of states and the present bound."""
-        if not self.active or clock.monotonic() < self.next:
-            return
-        self.next = clock.monotonic() + 0.2
-        self.shown = True
-        found = "looking for the mass" if math.isnan(bound) else f"error bound {bound:.1e}"
-        sys.stderr.write(f"\r{states:,} states, {found}".ljust(70))
-        sys.stderr.flush()
-
-    def close(self) -> None:
-        """Take the line away."""
-        if self.shown:
-            sys.stderr.write("\r" + " " * 70 + "\r")
-            sys.stderr.flush()
+def support_bounds(lattice: Lattice) -> dict[str, float]:
+    """Return the largest counts of the species, where they are known."""
+    network, c = lattice.network, lattice.coordinates
+    limits = np.asarray(network.conservation_laws().upper_bounds, float).copy()
+    for axis, species in enumerate(c.axes):
+        limits[species] = min(limits[species], lattice.largest[axis])
+    return {n: float(x) for n, x in zip(network.species_names, limits, strict=True) if math.isfinite(x)}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fsp.statespace.constraints import Bounds
+from fsp.stationary_long_run import LongRun
+from fsp.stationary_options import Options, check
 from fsp.stationary_result import StationaryResult
-from fsp.stationary_run import StationaryRun
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -38,7 +39,8 @@ def solve_stationary(
     tolerance : float
         Largest acceptable error bound, 1-norm (twice the total variation).
     initial : optional
-        A state, or a law, as for `solve_transient`; it says which conserved totals hold. By default the initial counts.
+        A state, or a law, as for `solve_transient`; it says which conserved totals hold, and which closed classes are
+        reached. By default the initial counts.
     bounds : dict, str, or a sequence of these, optional
         Constraints on the states that are kept. They do not change the network: what they cut off is part of the bound.
     method : str
@@ -53,6 +55,7 @@ def solve_stationary(
     Returns
     -------
     StationaryResult
+        With several closed classes the law to which the network settles from the initial law; each is in ``classes``.
         ``certified`` says whether the bound is proven. If not, ``why`` says which part of the proof failed, and the bound is
         an estimate.
 
@@ -61,7 +64,7 @@ def solve_stationary(
     NoStationaryLawError
         If the network is shown to have no stationary law.
     UnsupportedError
-        For events, rates that depend on time, or several closed classes of states.
+        For events, or rates that depend on time.
     StateSpaceLimitError, ToleranceError
         If the tolerance cannot be reached within the limits; ``error.result`` holds the best result.
     ArgumentError, PropensityError
@@ -80,7 +83,6 @@ def solve_stationary(
     >>> result.certified, result.error_bound <= 1e-8, round(result.distribution.mean("X"), 6)
     (True, True, 10.0)
     """
-    return StationaryRun(
-        network, tolerance=tolerance, initial=initial, bounds=bounds, method=method, max_states=max_states,
-        memory_limit=memory_limit, progress=progress,
-    ).run()  # fmt: skip
+    check(network, tolerance, max_states, memory_limit)
+    options = Options(float(tolerance), bounds, str(method), max_states, memory_limit)
+    return LongRun(network, initial, options, progress).run()

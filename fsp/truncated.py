@@ -16,7 +16,8 @@ from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.relaxation import single_class
-from fsp.stationary_run import StationaryRun
+from fsp.stationary_long_run import LongRun
+from fsp.stationary_options import Options
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
@@ -104,11 +105,8 @@ def truncation_for(
         try:
             space = closure(tables, start, constraints, min(max_states, FEW))
         except StateSpaceLimitError:
-            run = StationaryRun(
-                given, tolerance=tolerance, initial=initial, bounds=None, method="auto", max_states=max_states,
-                memory_limit=None, progress=None,
-            )  # fmt: skip
-            return truncation_of(run.run())
+            options = Options(float(tolerance), None, "auto", max_states, None)
+            return truncation_of(LongRun(given, initial, options, None).run())
     return _on(network, space, described)
 
 

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.analysis.drift_bound import extended_space, filled_space, find_drift, time_beyond
-from fsp.analysis.enclosed_solves import Enclosed
 from fsp.analysis.passage_problem import PassageProblem
 from fsp.analysis.passage_set import PassageSet
 from fsp.errors import PropensityError, SolverError, StateSpaceLimitError
 from fsp.generator.growth import grow_outflow, reachable
 from fsp.generator.tables import FactorTables
 from fsp.interval import Interval
+from fsp.stationary.enclosed_solves import Enclosed
 
 if TYPE_CHECKING:
     from fsp.statespace.fibres import FibreSet

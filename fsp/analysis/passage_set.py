@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order
 
-from fsp.analysis.enclosed_solves import Enclosed, LeavingChain
 from fsp.analysis.exits import DividedBoundary, divide_boundary
 from fsp.analysis.passage_problem import PassageProblem
 from fsp.generator.fibre_generator import FibreGenerator
@@ -18,6 +17,7 @@ from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
 from fsp.interval import Interval
 from fsp.stationary.chain import FiniteChain
+from fsp.stationary.enclosed_solves import Enclosed, LeavingChain
 from fsp.stationary.selection import estimates
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fsp.analysis.enclosed_solves import Enclosed, LeavingChain
 from fsp.analysis.first_passage import SMALL, read_options
 from fsp.analysis.long_run import MOST_STATES, grown_set, with_drift
 from fsp.analysis.passage_problem import PassageProblem
@@ -22,6 +21,7 @@ from fsp.moments.ranges import Box, value_range
 from fsp.statespace.constraints import Bounds
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.classes import communicating_classes
+from fsp.stationary.enclosed_solves import Enclosed, LeavingChain
 from fsp.summation import chunks
 from fsp.transient_options import check_count, check_number
 

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.errors import PropensityError, SolverError, UnsupportedError
+from fsp.errors import PropensityError, SolverError
 from fsp.generator.growth import closure
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
@@ -39,19 +39,36 @@ from fsp.stationary.selection import SelectedSolver
 from fsp.stationary.start import likely_state
 from fsp.stationary.truncation import grow, needed, start_set
 
-__all__ = ["Engine", "EngineResult", "solver_for"]
+__all__ = ["Divided", "Engine", "EngineResult", "solver_for"]
 
 IntArray = NDArray[np.int64]
 
 _MOST_ROUNDS = 60
 #: Part of the jumps that may leave the first set, and its largest size.
 _ROUGH, _ROUGH_STATES = 1e-6, 60_000
+#: Part of the states of a set that a class left through its boundary has at least, if it counts as one.
+_SUBSTANTIAL = 0.02
 #: Up to so many states a finite class is taken whole.
 _WHOLE_STATES = 200_000
 #: Up to so many states the first set takes part in the bound of the return time.
 _WIDER_STATES = 100_000
 #: How strongly V has to fall outside of the set of the linear systems, relative to the rate at which reactions raise it.
 _SLACKS = (0.25, 0.05, 0.01)
+
+
+class Divided(Exception):
+    """The states that were looked at have several final classes, or a final one and others. Never leaves the package.
+
+    Attributes
+    ----------
+    space : FibreSet
+        The states.
+    """
+
+    def __init__(self, space: FibreSet, why: list[str]) -> None:
+        super().__init__("; ".join(why))
+        self.space = space
+        self.why = why
 
 
 def solver_for(method: str, tolerance: float, memory: float | None = None) -> MakeSolver:
@@ -102,11 +119,14 @@ class Engine:
         Raises `StateSpaceLimitError` if a set exceeds the limits.
     note : callable
         Told the number of states and the present bound.
+    members_of_class : FibreSet, optional
+        All states of the class, if it is known to be finite.
     """
 
     def __init__(
         self, lattice: Lattice, constraints: Constraints, tolerance: float, make_solver: MakeSolver,
         check_size: Callable[[FibreSet], None], note: Callable[[int, float], None],
+        members_of_class: FibreSet | None = None,
     ) -> None:  # fmt: skip
         self.lattice = lattice
         self.constraints = constraints
@@ -114,26 +134,42 @@ class Engine:
         self.make_solver = make_solver
         self.check_size = check_size
         self.note = note
+        self.members_of_class = members_of_class
         self.rounds = 0
         self.best: EngineResult | None = None
+        #: A set with states outside of its closed class.
+        self.divided: FibreSet | None = None
 
-    def run(self) -> EngineResult:
+    def run(self, unproven: str = "divide") -> EngineResult:
         """Return the law with the best bound that was reached.
+
+        Parameters
+        ----------
+        unproven : str
+            What to do if no bound is proven: ``"estimate"`` it; ``"divide"``: do so unless there may be several classes;
+            or ``"refuse"``.
 
         Raises
         ------
-        StateSpaceLimitError, UnsupportedError
-            If the limits are hit, or if there are several closed classes. ``self.best`` is what was reached.
+        Divided
+            If there are several closed classes, or if no bound is proven and none is to be estimated.
+        StateSpaceLimitError
+            If the limits are hit. ``self.best`` is what was reached.
         """
         began = time.perf_counter()
         why: list[str] = []
-        whole = self.whole_class()
-        law = self.rough() if whole is None else self.solve(whole)
+        whole = self.whole_class() if self.members_of_class is None else self.members_of_class
+        if whole is None and unproven != "estimate":
+            self.look_for_classes()
+        law = self.likely_law(unproven) if whole is None else self.solve(whole)
         rough_time = time.perf_counter() - began
-        bound = self.find_bound(law, whole, why)
+        patient = unproven != "refuse"
+        bound = self.find_bound(law, whole, why, patient)
         if bound is None and self.trap is not None:
             law = self.solve(FibreSet.from_reduced(self.lattice.coordinates, self.trap))
-            bound = self.find_bound(law, whole, why)
+            bound = self.find_bound(law, whole, why, patient)
+        if bound is None and (unproven == "refuse" or (unproven == "divide" and self.divided is not None)):
+            raise Divided(self.divided or law.space, why)
         bound_time = time.perf_counter() - began - rough_time
         result = self.estimated(law, why) if bound is None else self.certified(law, bound)
         result.statistics.update(
@@ -152,15 +188,23 @@ class Engine:
         size = float(np.prod(self.lattice.largest + 1.0))
         if not size <= _WHOLE_STATES:
             return None
-        start = FibreSet.from_reduced(self.lattice.coordinates, self.lattice.start[None, :])
+        start = FibreSet.from_reduced(self.lattice.coordinates, self.lattice.starts)
         return closure(self.lattice.tables, start, Constraints(self.lattice.network), _WHOLE_STATES)
+
+    def look_for_classes(self) -> None:
+        """Raise `Divided` if there are several final classes around the initial states."""
+        space = start_set(self.lattice, self.lattice.starts, self.constraints)
+        classes = communicating_classes(FiniteChain.of(self.lattice.network, space, self.lattice.tables))
+        sizes = np.bincount(classes.labels)[classes.open_ended]
+        if classes.closed.size + int((sizes >= _SUBSTANTIAL * space.n_states).sum()) > 1:
+            raise Divided(space, [])
 
     def solve(self, space: FibreSet, reference: IntArray | None = None) -> TruncatedLaw:
         """Return the truncated law on a set; on its closed class alone if it has one.
 
         Raises
         ------
-        UnsupportedError
+        Divided
             If there are several closed classes, and the initial state is in none of them.
         """
         self.check_size(space)
@@ -170,6 +214,7 @@ class Engine:
         if classes.closed.size:
             members = self.members(space, classes)
             if members.size < space.n_states:
+                self.divided = space
                 return self.solve(space.where(np.isin(np.arange(space.n_states), members)), reference)
         position = -1
         if reference is not None:
@@ -180,23 +225,26 @@ class Engine:
         """Return the positions of the states of the closed class that counts."""
         if classes.closed.size == 1:
             return classes.members(int(classes.closed[0]))
-        start = int(self.lattice.positions(space, self.lattice.start[None, :])[0])
-        if start >= 0 and classes.labels[start] in classes.closed:
-            return classes.members(int(classes.labels[start]))
-        names = self.lattice.coordinates.species_names
-        firsts = [
-            space.states(k, k + 1)[0] for k in (int(classes.members(int(c))[0]) for c in classes.closed[:3])
-        ]
-        shown = "; ".join(", ".join(f"{n} = {x}" for n, x in zip(names, s, strict=True)) for s in firsts)
-        message = (
-            f"the network has {classes.closed.size} closed classes of states, each with a stationary law of its own, and "
-            f"where it ends depends on chance; states of some are ({shown}). Give initial= a state of the one that is meant"
-        )
-        raise UnsupportedError(message)
+        starts = self.lattice.positions(space, self.lattice.starts)
+        own = np.unique(classes.labels[starts]) if (starts >= 0).all() else starts
+        if own.size == 1 and own[0] in classes.closed:
+            return classes.members(int(own[0]))
+        raise Divided(space, [])
 
-    def rough(self) -> TruncatedLaw:
+    def likely_law(self, unproven: str) -> TruncatedLaw:
+        """Return a rough law around the end of the rate equations, or around the initial state if classes are near."""
+        try:
+            law = self.rough(likely_state(self.lattice))
+            if not (unproven == "refuse" and self.divided is not None):
+                return law
+        except Divided:
+            pass
+        # The classes may be out of reach: there are not several around the initial states.
+        self.divided = None
+        return self.rough(self.lattice.start)
+
+    def rough(self, reference: IntArray) -> TruncatedLaw:
         """Return a law on a set that loses little probability per jump, to see where the mass is."""
-        reference = likely_state(self.lattice)
         space = start_set(self.lattice, reference, self.constraints)
         law = self.solve(space, reference)
         for _ in range(_MOST_ROUNDS):
@@ -226,8 +274,13 @@ class Engine:
         found = found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
         return [*found, *squared_candidates(self.lattice, mean)]
 
-    def find_bound(self, law: TruncatedLaw, whole: FibreSet | None, why: list[str]) -> HittingBound | None:
-        """Return the first bound of the return time whose proof succeeds; the reasons of the others go to ``why``."""
+    def find_bound(
+        self, law: TruncatedLaw, whole: FibreSet | None, why: list[str], patient: bool
+    ) -> HittingBound | None:
+        """Return the first bound of the return time whose proof succeeds; the reasons of the others go to ``why``.
+
+        Without patience systems without a solution, a sign that the reference is not reached, are the end of it.
+        """
         reward = Reward.time(self.lattice.n_axes)
         if whole is not None:
             try:
@@ -248,6 +301,8 @@ class Engine:
                     failure = f"{drift.kind} drift function: {reason}"
                     if failure not in why:
                         why.append(failure)
+                    if isinstance(reason, SolverError) and not patient:
+                        return None
                     if isinstance(reason, NoDrift) and reason.trap is not None and self.trap is None:
                         self.trap = reason.trap
                         return None

@@ -19,11 +19,11 @@ _MOST_COUNTS = 100_000
 
 
 def refuse_without_law(lattice: Lattice) -> None:
-    """Raise if one of two arguments shows that no stationary law exists on the states that can be reached.
+    """Raise if an argument shows that no stationary law exists on the states that can be reached.
 
     A combination of counts that no reaction lowers, and that a reaction raises which can fire in every state, never comes
     back to an earlier value. And a chain of one count with steps of one has a stationary law only if the products of the
-    ratios of its rates have a finite sum.
+    ratios of its rates have a finite sum; if 0 is never left, it is reached for sure only if those of the inverse have none.
 
     Raises
     ------
@@ -80,12 +80,13 @@ def _never_lowered(lattice: Lattice) -> list[Fraction] | None:
 
 
 def _reachable_box(lattice: Lattice) -> Box:
-    """Return ranges of all counts: never below the initial count where no reaction lowers it."""
+    """Return ranges of all counts: never below the lowest initial count where no reaction lowers it."""
     network = lattice.network
     limits = np.asarray(network.conservation_laws().upper_bounds, float).copy()
     limits[list(lattice.coordinates.axes)] = lattice.largest
     falling = (network.stoichiometry < 0).any(axis=0)
-    lowest = np.where(falling, 0, network.initial_state)
+    counts = lattice.coordinates.to_counts(lattice.starts)
+    lowest = np.where(falling, 0, counts.min(axis=0))
     ranges = {
         name: Interval(float(low), float(high))
         for name, low, high in zip(network.species_names, lowest, limits, strict=True)
@@ -101,6 +102,7 @@ def _refuse_divergent_weights(lattice: Lattice) -> None:
     found = _birth_and_death(lattice)
     if found is not None:
         birth, death = found
+        _refuse_escape(lattice, birth, death)
         # birth(n) - death(n + 1) >= 0 from some n on: then the weights do not fall.
         start = _signed_from(_add(birth, _shifted(death, 1), -1))
         if start is None or not (_positive_from(birth, 0) and _positive_from(death, 1)):
@@ -118,6 +120,25 @@ def _refuse_divergent_weights(lattice: Lattice) -> None:
 
 
 Coefficients = dict[int, Fraction]
+
+
+def _refuse_escape(lattice: Lattice, birth: Coefficients, death: Coefficients) -> None:
+    """Raise if deaths are a part of births from some count on, so that 0 is not reached for sure, and 0 is never left.
+
+    The probability of never reaching 0 is positive if and only if the products of death(n) / birth(n) have a finite sum.
+    """
+    if birth.get(0, Fraction(0)) or not lattice.starts.max() > 0 or not _positive_from(birth, 1):
+        return
+    for ratio in (Fraction(1, 2), Fraction(9, 10), Fraction(99, 100), Fraction(999, 1000)):
+        start = _signed_from(_add({k: ratio * v for k, v in birth.items()}, death, -1))
+        if start is not None:
+            name = lattice.coordinates.species_names[lattice.coordinates.axes[0]]
+            message = (
+                f"the network has no stationary law that it settles to for sure: from {name} = {start} on deaths are at "
+                f"most {float(ratio):g} times as fast as births, so that {name} grows for ever with a positive probability, "
+                f"and reaches 0, which it never leaves, with the rest. fsp.first_passage gives the probability of reaching 0"
+            )
+            raise NoStationaryLawError(message)
 
 
 def _birth_and_death(lattice: Lattice) -> tuple[Coefficients, Coefficients] | None:

@@ -156,7 +156,7 @@ def _without_traps(lattice: Lattice, space: FibreSet, reference: IntArray, drift
         return space
     island = space.where(trapped)
     states = island.reduced()
-    start = lattice.positions(island, lattice.start[None, :])[0] >= 0
+    start = bool((lattice.positions(island, lattice.starts) >= 0).any())
     entered = False
     for r in lattice.reactions:
         sources = states - lattice.shifts[r]

@@ -41,16 +41,35 @@ class Lattice:
         Without events and without rates that depend on time.
     coordinates : Coordinates
         The axes; a state here is a row of reduced coordinates.
+    starts : ndarray of int64, shape (n_starts, n_axes), optional
+        The states of the initial law, all in one coset; by default that of the network.
     """
 
-    def __init__(self, network: ReactionNetwork, coordinates: Coordinates) -> None:
+    def __init__(
+        self, network: ReactionNetwork, coordinates: Coordinates, starts: IntArray | None = None
+    ) -> None:
         self.network = network
         self.coordinates = coordinates
         self.tables = FactorTables(network, coordinates, extended=True)
-        #: What each reaction adds to the coordinates; only these reactions matter.
-        self.reactions = [int(r) for r in self.tables.reactions]
-        self.shifts = coordinates.shifts
         self.start = coordinates.to_reduced(network.initial_state[None, :])[0]
+        self.starts = self.start[None, :] if starts is None else starts
+        #: What each reaction adds to the coordinates; only these reactions matter.
+        self.reactions = self._possible([int(r) for r in self.tables.reactions])
+        self.shifts = coordinates.shifts
+
+    def _possible(self, reactions: list[int]) -> list[int]:
+        """Leave out reactions that never fire, for want of a species that is not there and that none of the others makes."""
+        network, none = self.network, np.zeros(1, np.int64)
+        present = np.asarray((self.coordinates.to_counts(self.starts) > 0).any(axis=0), np.bool_)
+        while True:
+            missing = [
+                n for n, there in zip(network.species_names, present.tolist(), strict=True) if not there
+            ]
+            found = [r for r in reactions if not any(self._zeros(r, name, none)[0] for name in missing)]
+            made = (network.stoichiometry[found] > 0).any(axis=0) & ~present
+            if not made.any():
+                return found
+            present |= made
 
     @property
     def n_axes(self) -> int:
@@ -86,8 +105,25 @@ class Lattice:
         return found
 
     def outside_lattice(self, states: IntArray) -> NDArray[np.bool_]:
-        """Tell which states have a negative count."""
-        return np.asarray((self.coordinates.to_counts(states) < 0).any(axis=1))
+        """Tell which states have a negative count, or one below what can be reached."""
+        below = (states < self.smallest).any(axis=1)
+        return np.asarray(below | (self.coordinates.to_counts(states) < 0).any(axis=1))
+
+    @functools.cached_property
+    def smallest(self) -> IntArray:
+        """A count for each axis below which no reachable state is, because all that lowers it is zero there."""
+        return np.array([self._floor(k) for k in range(self.n_axes)], np.int64)
+
+    def _floor(self, axis: int) -> int:
+        falls = {r: -int(self.shifts[r, axis]) for r in self.reactions if self.shifts[r, axis] < 0}
+        highest = min(int(self.starts[:, axis].min()), _LARGEST_STOP)
+        species = self.coordinates.species_names[self.coordinates.axes[axis]]
+        counts = np.arange(highest + max(falls.values(), default=0))
+        zeros = {r: self._zeros(r, species, counts) for r in falls}
+        for floor in range(highest, 0, -1):
+            if all(zeros[r][floor : floor + fall].all() for r, fall in falls.items()):
+                return floor
+        return 0
 
     @functools.cached_property
     def largest(self) -> NDArray[np.float64]:
@@ -98,12 +134,13 @@ class Lattice:
     def _stop(self, axis: int) -> float:
         """Return a count that the species of an axis cannot pass, because all that raises it by one is zero there."""
         raising = [r for r in self.reactions if self.shifts[r, axis] > 0]
+        highest = self.starts[:, axis].max()
         if not raising:
-            return float(self.start[axis])
+            return float(highest)
         if any(self.shifts[r, axis] != 1 for r in raising):
             return math.inf
         species = self.coordinates.species_names[self.coordinates.axes[axis]]
-        counts = np.arange(self.start[axis], self.start[axis] + _LARGEST_STOP)
+        counts = np.arange(highest, highest + _LARGEST_STOP)
         stopped = np.ones(_LARGEST_STOP, np.bool_)
         for r in raising:
             stopped &= self._zeros(r, species, counts)

@@ -19,8 +19,8 @@ FloatArray = NDArray[np.float64]
 
 
 def start_set(lattice: Lattice, centre: IntArray, constraints: Constraints, enough: int = 200) -> FibreSet:
-    """Return the states around one that few firings lead to."""
-    space = FibreSet.from_reduced(lattice.coordinates, centre[None, :])
+    """Return the states around one, or several, that few firings lead to."""
+    space = FibreSet.from_reduced(lattice.coordinates, np.atleast_2d(centre))
     for _ in range(12):
         larger = reachable(lattice.tables, space, constraints, 1, reach=3)
         if larger.n_states == space.n_states or larger.n_states > 20 * enough:

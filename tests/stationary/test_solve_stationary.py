@@ -273,14 +273,6 @@ def test_initial_state_chooses_the_total() -> None:
     assert int(result.distribution.states.sum(axis=1).max()) == 7
 
 
-def test_initial_laws_with_one_total_only() -> None:
-    network = gallery.isomerisation(initial=10)
-    mixed = {(10, 0): 0.5, (3, 7): 0.5}
-    assert fsp.solve_stationary(network, initial=mixed).certified
-    with pytest.raises(fsp.ArgumentError, match="several conserved totals"):
-        fsp.solve_stationary(network, initial={(10, 0): 0.5, (3, 4): 0.5})
-
-
 def test_no_species_moves() -> None:
     still = fsp.ReactionNetwork({"X": 3}, ["X -> X @ 1"])
     assert fsp.solve_stationary(still).distribution.states.tolist() == [[3]]
