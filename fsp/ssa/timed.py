@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -92,37 +93,54 @@ class TimedTables(KernelTables):
 def _windows(
     rates: TimeRates, start: float, end: float, names: Sequence[str]
 ) -> tuple[list[float], list[FloatArray]]:
-    """Return the edges of windows and the upper bounds of all functions over each of them."""
+    """Return the edges of windows and the upper bounds of all functions over each of them.
+
+    The window with the most candidates to spare is halved first: a short pulse gets the windows that it needs.
+    """
     edges = [start, *(t for t in rates.break_points(end) if t > start), end]
-    todo = [pair for pair in pairwise(edges) if pair[0] < pair[1]]
-    done: list[tuple[float, float, FloatArray]] = []
-    while todo:
-        a, b = todo.pop()
-        upper = np.array([function.jet((a, b), 0)[0][1] for function in rates.functions])
+    pairs = [pair for pair in pairwise(edges) if pair[0] < pair[1]]
+    first = [_bounds(rates.functions, a, b) for a, b in pairs]
+    scale = [
+        max((u for u in column if 0.0 < u < math.inf), default=1.0) for column in zip(*first, strict=True)
+    ]
+    heap = [
+        (-_excess(rates.functions, *pair, u, scale), *pair, u.tolist())
+        for pair, u in zip(pairs, first, strict=True)
+    ]
+    heapq.heapify(heap)
+    done: list[tuple[float, float, list[float]]] = []
+    while heap:
+        excess, a, b, upper = heapq.heappop(heap)
         middle = a + 0.5 * (b - a)
-        if (
-            a < middle < b
-            and len(todo) + len(done) < _MOST_WINDOWS
-            and not _is_tight(rates.functions, a, b, upper)
-        ):
-            todo += [(a, middle), (middle, b)]
+        if excess < 0.0 and a < middle < b and len(heap) + len(done) < _MOST_WINDOWS:
+            for c, d in ((a, middle), (middle, b)):
+                bounds = _bounds(rates.functions, c, d)
+                heapq.heappush(heap, (-_excess(rates.functions, c, d, bounds, scale), c, d, bounds.tolist()))
             continue
         if not np.isfinite(upper).all():
             name = names[int(np.argmin(np.isfinite(upper)))]
             message = f"the propensity of {name} cannot be bounded from time {a:g} to {b:g}: simulate shorter stretches"
             raise UnsupportedError(message)
-        done.append((a, b, np.maximum(upper, 0.0)))
+        done.append((a, b, upper))
     done.sort(key=lambda window: window[0])
-    return [start, *(b for _, b, _ in done)], [upper for _, _, upper in done]
+    return [start, *(b for _, b, _ in done)], [np.maximum(upper, 0.0) for _, _, upper in done]
 
 
-def _is_tight(functions: Sequence[TimeTree], a: float, b: float, upper: FloatArray) -> bool:
+def _bounds(functions: Sequence[TimeTree], a: float, b: float) -> FloatArray:
+    return np.array([function.jet((a, b), 0)[0][1] for function in functions])
+
+
+def _excess(
+    functions: Sequence[TimeTree], a: float, b: float, upper: FloatArray, scale: Sequence[float]
+) -> float:
+    """Return how many candidates are rejected in a window, in units of the scales; 0 if all bounds are tight."""
     if not np.isfinite(upper).all():
-        return False
-    times = [a + (b - a) * k / (_SAMPLES - 1) for k in range(_SAMPLES)]
-    for function, bound in zip(functions, upper, strict=True):
-        values = [function.jet((min(t, b), min(t, b)), 0)[0][1] for t in times]
+        return math.inf
+    times = [min(b, a + (b - a) * k / (_SAMPLES - 1)) for k in range(_SAMPLES)]
+    excess = 0.0
+    for function, bound, unit in zip(functions, upper.tolist(), scale, strict=True):
         # The mean counts, because it says how many candidates are accepted.
-        if bound > _TIGHT * math.fsum(values) / _SAMPLES:
-            return False
-    return True
+        mean = math.fsum(function.jet((t, t), 0)[0][1] for t in times) / _SAMPLES
+        if bound > _TIGHT * mean:
+            excess = max(excess, (bound - mean) / unit * (b - a))
+    return excess
