@@ -8,7 +8,6 @@ import os
 import threading
 import time as clock
 import warnings
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,8 +35,8 @@ __all__ = ["simulate"]
 
 IntArray = NDArray[np.int64]
 
-#: Trajectories of a chunk at least and at most, and numbers that it may hold.
-_LEAST, _CHUNK, _CHUNK_NUMBERS = 4, 1024, 4_000_000
+#: Trajectories of the first chunks; of later ones, if they are short; numbers that a chunk may hold; how long it may take.
+_FIRST, _LEAST, _CHUNK, _CHUNK_NUMBERS, _SECONDS = 16, 4, 1024, 4_000_000, 0.5
 #: What can be recorded.
 _RECORDS = (None, "events")
 
@@ -275,12 +274,30 @@ def _workers(threads: int | None) -> int:
     )
 
 
-def _chunks(wanted: IntArray, numbers: int, workers: int) -> Iterator[IntArray]:
-    """Yield the trajectories of each chunk: few enough for memory, and so many chunks that no thread waits long."""
-    size = max(_LEAST, min(_CHUNK, math.ceil(wanted.size / (8 * workers))))
-    size = max(1, min(size, _CHUNK_NUMBERS // max(1, numbers)))
-    for start in range(0, wanted.size, size):
-        yield wanted[start : start + size]
+class _Chunks:
+    """Cuts the trajectories that are wanted into chunks.
+
+    A chunk is small enough for memory, and so small that no thread waits long for another one. It takes about half a
+    second, so that not much is lost when the user presses Ctrl-C.
+    """
+
+    def __init__(self, wanted: IntArray, numbers: int, workers: int) -> None:
+        self._wanted = wanted
+        self._most = max(_LEAST, min(_CHUNK, math.ceil(wanted.size / (8 * workers))))
+        self._most = max(1, min(self._most, _CHUNK_NUMBERS // max(1, numbers)))
+        self._size = min(_FIRST, self._most)
+
+    def __bool__(self) -> bool:
+        return bool(self._wanted.size)
+
+    def next(self) -> IntArray:
+        """Return the trajectories of the next chunk."""
+        chunk, self._wanted = self._wanted[: self._size], self._wanted[self._size :]
+        return chunk
+
+    def took(self, seconds: float, n: int) -> None:
+        """Learn how long a chunk of ``n`` trajectories took."""
+        self._size = max(1, min(self._most, int(_SECONDS * n / max(seconds, 1e-9))))
 
 
 def _run(job: _Job, method: Any, wanted: IntArray, workers: int, progress: bool | None) -> _Done:
@@ -290,30 +307,28 @@ def _run(job: _Job, method: Any, wanted: IntArray, workers: int, progress: bool 
     budget = Budget(default_memory()) if job.record else None
     done = _Done()
 
-    def work(numbers: IntArray) -> ChunkResult:
+    def work(numbers: IntArray) -> tuple[ChunkResult, float]:
         if stop.is_set():
             raise StoppedError
+        begin = clock.monotonic()
         streams = numbers.astype(np.uint64)
-        return Chunk(
+        result = Chunk(
             job.network, course, method, job.times, streams, job.initial_states(streams), seed=job.seed, most=job.max_events,
             record=budget, stop=stop,
         ).simulate()  # fmt: skip
+        return result, clock.monotonic() - begin
 
-    chunks = _chunks(wanted, job.times.size * job.network.n_species, workers)
+    chunks = _Chunks(wanted, job.times.size * job.network.n_species, workers)
     with (
         DelayedInterrupt() as interrupt,
         SimulationProgress(wanted.size, progress) as line,
         ThreadPoolExecutor(workers, thread_name_prefix="fsp-ssa") as pool,
     ):
-        pending: dict[Future[ChunkResult], IntArray] = {}
-        exhausted = False
+        pending: dict[Future[tuple[ChunkResult, float]], IntArray] = {}
         while True:
-            while not exhausted and not stop.is_set() and len(pending) < 2 * workers:
-                numbers = next(chunks, None)
-                if numbers is None:
-                    exhausted = True
-                else:
-                    pending[pool.submit(work, numbers)] = numbers
+            while chunks and not stop.is_set() and len(pending) < 2 * workers:
+                numbers = chunks.next()
+                pending[pool.submit(work, numbers)] = numbers
             if not pending:
                 return done
             finished, _ = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
@@ -321,8 +336,10 @@ def _run(job: _Job, method: Any, wanted: IntArray, workers: int, progress: bool 
                 numbers = pending.pop(future)
                 error = future.exception()
                 if error is None:
-                    done.add(numbers, future.result())
-                    line.update(numbers.size, int(future.result().steps.sum()))
+                    result, seconds = future.result()
+                    chunks.took(seconds, numbers.size)
+                    done.add(numbers, result)
+                    line.update(numbers.size, int(result.steps.sum()))
                 elif not isinstance(error, StoppedError):
                     done.error = done.error or error
                     stop.set()

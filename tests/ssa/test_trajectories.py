@@ -139,7 +139,7 @@ def test_control_c_returns_what_is_done() -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def press() -> None:
-        time.sleep(1.0)
+        time.sleep(3.0)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=press)
