@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fsp.analysis.rewards import expected_reward
     from fsp.analysis.thermodynamics import Thermodynamics, thermodynamics
     from fsp.distribution import Distribution
-    from fsp.ensemble import Ensemble, load_ensemble
+    from fsp.ensemble import Ensemble
     from fsp.export import ExportedChain, export_chain
     from fsp.interval import Interval
     from fsp.ledger import Ledger
@@ -93,7 +93,6 @@ __all__ = [
     "export_chain",
     "first_passage",
     "gallery",
-    "load_ensemble",
     "load_model",
     "load_result",
     "simulate",
@@ -124,7 +123,6 @@ _LAZY = {
     "expected_reward": "fsp.analysis.rewards",
     "export_chain": "fsp.export",
     "first_passage": "fsp.analysis.first_passage",
-    "load_ensemble": "fsp.ensemble",
     "load_model": "fsp.model.loader",
     "load_result": "fsp.load",
     "simulate": "fsp.simulation",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 
 from fsp import storage
 from fsp.distribution import Distribution
-from fsp.errors import ArgumentError, ModelError
+from fsp.errors import ArgumentError
 from fsp.query import unknown_species
 from fsp.version import __version__
 
@@ -24,13 +22,13 @@ if TYPE_CHECKING:
 
     from fsp.model.network import ReactionNetwork
 
-__all__ = ["ENSEMBLE_KIND", "Ensemble", "Trajectory", "ensemble_from_dataset", "load_ensemble"]
+__all__ = ["Ensemble", "Trajectory", "ensemble_from_dataset"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.signedinteger[Any]]
 
-#: The attribute that tells files of ensembles from others, and the version of their layout.
-ENSEMBLE_KIND, _FORMAT = "fsp ensemble", 1
+#: Moments are computed for so many times together that they need this much memory, in bytes, or one time.
+_BLOCK_BYTES = 2**26
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +121,9 @@ class Ensemble:
         return self.counts[:, self._index(time)]
 
     def _index(self, time: float) -> int:
+        if isinstance(time, bool) or not isinstance(time, int | float | np.number):
+            message = f"an output time is a number, not {time!r}"
+            raise ArgumentError(message)
         k = int(np.argmin(np.abs(self.times - time)))
         if not abs(self.times[k] - time) <= 1e-12 * max(1e-300, abs(float(time))):
             message = f"there is no output at time {time!r}; the nearest is {self.times[k]:g}"
@@ -142,10 +143,16 @@ class Ensemble:
     def _moments(self, name: str | None, orders: int) -> list[FloatArray]:
         """Return means and central moments of the sample up to an order, shape (n_times, columns) each."""
         self._need(1)
-        data = self.counts[:, :, self._columns(name)].astype(np.float64)
-        mean = data.mean(axis=0)
-        data -= mean
-        return [mean, *((data**k).mean(axis=0) for k in range(2, orders + 1))]
+        columns = self._columns(name)
+        found = np.zeros((orders, len(self), len(columns)))
+        step = max(1, _BLOCK_BYTES // (8 * self.n_trajectories * max(1, len(columns))))
+        for start in range(0, len(self), step):
+            block = slice(start, start + step)
+            data = self.counts[:, block, columns].astype(np.float64)
+            mean = data.mean(axis=0)
+            data -= mean
+            found[:, block] = [mean, *((data**k).mean(axis=0) for k in range(2, orders + 1))]
+        return list(found)
 
     def _need(self, n: int) -> None:
         if self.n_trajectories < n:
@@ -203,8 +210,12 @@ class Ensemble:
 
         self._need(1)
         predicate = Predicate(condition, self.species_names)
-        counts = {name: self.counts[:, :, s].astype(np.int64) for s, name in enumerate(self.species_names)}
-        hits = predicate.evaluate(counts).sum(axis=0).astype(np.float64)
+        hits = np.zeros(len(self))
+        for k in range(len(self)):
+            counts = {
+                name: self.counts[:, k, s].astype(np.int64) for s, name in enumerate(self.species_names)
+            }
+            hits[k] = np.broadcast_to(predicate.evaluate(counts), (self.n_trajectories,)).sum()
         n, tail = self.n_trajectories, 0.5 - 0.5 * _level(level)
         low = np.where(hits > 0, stats.beta.ppf(tail, np.maximum(hits, 1), n - hits + 1), 0.0)
         high = np.where(hits < n, stats.beta.ppf(1.0 - tail, hits + 1, np.maximum(n - hits, 1)), 1.0)
@@ -256,49 +267,9 @@ class Ensemble:
 
     def to_xarray(self) -> xr.Dataset:
         """Return a Dataset with ``counts`` over trajectory, time and species."""
-        import xarray
+        from fsp.ensemble_files import to_dataset
 
-        record: dict[str, Any] = {
-            "seed": self.seed, "method": self.method, "why": self.why, "complete": self.complete,
-            "statistics": self.statistics, "initial": self.initial, "version": self.version, "network":
-            self._network_record(),
-        }  # fmt: skip
-        variables: dict[str, Any] = {
-            "counts": (("trajectory", "time", "species"), self.counts),
-            "record": ((), np.array(json.dumps(record), dtype=object)),
-        }
-        coordinates = {
-            "trajectory": np.asarray(self.trajectories, np.int64),
-            "time": self.times,
-            "species": np.array(self.species_names, dtype=object),
-        }
-        if self.events is not None:
-            variables["event_offset"] = (
-                "trajectory_edge",
-                np.concatenate([[0], np.cumsum([e.times.size for e in self.events])]).astype(np.int64),
-            )
-            empty = Trajectory(
-                np.zeros(0), np.zeros(0, np.int64), np.zeros((0, len(self.species_names)), np.int64)
-            )
-            every = [empty, *self.events]
-            variables["event_time"] = ("event", np.concatenate([e.times for e in every]))
-            variables["event_reaction"] = ("event", np.concatenate([e.reactions for e in every]))
-            variables["event_state"] = (("event", "species"), np.concatenate([e.states for e in every]))
-        notes = {
-            "kind": ENSEMBLE_KIND,
-            "format": _FORMAT,
-            "seed": str(self.seed),
-            "method": self.method,
-            "version": self.version,
-        }
-        return xarray.Dataset(variables, coordinates, notes)
-
-    def _network_record(self) -> Any:
-        if self.network is None:
-            return None
-        from fsp.model.record import network_record
-
-        return network_record(self.network)
+        return to_dataset(self)
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a table with one row for each trajectory and time: ``trajectory,time,...species``.
@@ -308,12 +279,9 @@ class Ensemble:
         ArgumentError, StorageError
             If it cannot be written; then there is no file.
         """
-        with storage.replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-            file.write(",".join(["trajectory", "time", *self.species_names]) + "\n")
-            times = [repr(float(t)) for t in self.times]
-            for number, rows in zip(self.trajectories.tolist(), self.counts, strict=True):
-                for time, row in zip(times, rows.tolist(), strict=True):
-                    file.write(f"{number},{time},{','.join(map(str, row))}\n")
+        from fsp.ensemble_files import write_csv
+
+        write_csv(self, path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a NetCDF-4 file that `fsp.load_result` reads; it is complete, or not there.
@@ -371,51 +339,8 @@ def ensemble_from_dataset(dataset: xr.Dataset) -> Ensemble:
     ArgumentError
         If it is no ensemble, of another layout, or incomplete.
     """
-    if dataset.attrs.get("kind") != ENSEMBLE_KIND:
-        message = "this is not an ensemble of this package (the attribute 'kind' is missing or another one)"
-        raise ArgumentError(message)
-    if int(dataset.attrs["format"]) != _FORMAT:
-        message = f"the file has layout {int(dataset.attrs['format'])}, this version reads {_FORMAT}: upgrade the package"
-        raise ArgumentError(message)
-    try:
-        record = json.loads(str(dataset["record"].values[()]))
-        network = None
-        if record["network"] is not None:
-            from fsp.model.record import network_from_record
+    from fsp.ensemble_files import fields_of
 
-            network = network_from_record(record["network"])
-        events = None
-        if "event_offset" in dataset:
-            edges = dataset["event_offset"].values.tolist()
-            times, reactions, states = (
-                dataset[f"event_{key}"].values for key in ("time", "reaction", "state")
-            )
-            events = [Trajectory(times[a:b], reactions[a:b], states[a:b]) for a, b in pairwise(edges)]
-        return Ensemble(
-            network, np.asarray(dataset["time"].values, np.float64), dataset["counts"].values,
-            species_names=[str(name) for name in dataset["species"].values], seed=record["seed"],
-            trajectories=np.asarray(dataset["trajectory"].values, np.int64), method=record["method"], why=record["why"],
-            complete=record["complete"], statistics=record["statistics"], events=events, initial=record["initial"],
-            version=record["version"],
-        )  # fmt: skip
-    except (KeyError, IndexError, TypeError, ValueError, ModelError) as error:
-        message = f"the ensemble is incomplete or contradicts itself: {error}"
-        raise ArgumentError(message) from error
-
-
-def load_ensemble(path: str | os.PathLike[str]) -> Ensemble:
-    """Read an ensemble that `Ensemble.save` wrote; `fsp.load_result` does the same.
-
-    Raises
-    ------
-    ArgumentError
-        When there is no such file, it does not hold an ensemble, or it is damaged.
-    StorageError
-        When the system refuses to read it.
-    """
-    try:
-        return ensemble_from_dataset(storage.read_dataset(path))
-    except ArgumentError as error:
-        text = str(error)
-        message = text if os.fspath(path) in text else f"{os.fspath(path)!r}: {text}"
-        raise ArgumentError(message) from error
+    fields = fields_of(dataset)
+    events = fields.pop("events")
+    return Ensemble(**fields, events=None if events is None else [Trajectory(*entry) for entry in events])

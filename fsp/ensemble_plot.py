@@ -51,6 +51,7 @@ def draw_ensemble(ensemble: Ensemble, names: Sequence[str], exact: Any = None, a
             markersize=3.5,
             lw=1.2,
             label=label(name),
+            clip_on=False,  # points lie on the first and the last time
         )
         highest = max(highest, float((mean + std).max()))
         if exact is not None:
@@ -63,6 +64,11 @@ def draw_ensemble(ensemble: Ensemble, names: Sequence[str], exact: Any = None, a
     time_axis(ax, ensemble.times)
     ax.set_ylim(0.0, 1.05 * highest)
     count_axis(ax.yaxis, "count")
-    ax.set_title(f"{ensemble.n_trajectories:,} trajectories: mean ± 1 standard deviation", loc="left")
+    what = (
+        "1 trajectory"
+        if single
+        else f"{ensemble.n_trajectories:,} trajectories: mean (95 %), band of 1 standard deviation"
+    )
+    ax.set_title(what, loc="left")
     legend_below(ax, 3)
     return ax

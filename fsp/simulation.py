@@ -8,7 +8,6 @@ import os
 import threading
 import time as clock
 import warnings
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,14 +16,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fsp.ensemble import Ensemble, Trajectory
-from fsp.errors import ArgumentError, ExplosionError
+from fsp.errors import ArgumentError, SolverError
 from fsp.initial import InitialLaw, read_initial
 from fsp.interrupts import DelayedInterrupt
 from fsp.simulation_progress import SimulationProgress
+from fsp.ssa.budget import Budget
 from fsp.ssa.chunk import Chunk, ChunkResult, StoppedError
 from fsp.ssa.course import plan_course
 from fsp.ssa.methods import choose_method
 from fsp.ssa.streams import LAST_BLOCK, deviates
+from fsp.transient.limits import default_memory
 from fsp.transient_options import check_count, read_times
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ __all__ = ["simulate"]
 
 IntArray = NDArray[np.int64]
 
-#: Trajectories of a chunk at least and at most, and numbers that it may hold.
-_LEAST, _CHUNK, _CHUNK_NUMBERS = 4, 1024, 4_000_000
+#: Trajectories of the first chunks; of later ones, if they are short; numbers that a chunk may hold; how long it may take.
+_FIRST, _LEAST, _CHUNK, _CHUNK_NUMBERS, _SECONDS = 16, 4, 1024, 4_000_000, 0.5
 #: What can be recorded.
 _RECORDS = (None, "events")
 
@@ -65,7 +66,7 @@ def simulate(
     n_trajectories : int, optional
     seed : int, optional
         From 0 to 2^64 - 1. Trajectory ``i`` is a function of the seed, ``i``, the network and the method only: not of the
-        number of trajectories or threads, nor of output times in between.
+        number of trajectories or threads, nor of output times in between; if rates depend on time, of the last one too.
     method : str, optional
         ``"direct"``, ``"next-reaction"``, ``"composition-rejection"``, or ``"auto"``. All are exact.
     threads : int, optional
@@ -90,13 +91,15 @@ def simulate(
     Raises
     ------
     ArgumentError
-        For arguments out of range.
+        For arguments out of range, and more counts than three quarters of the memory hold.
     PropensityError
         If a propensity is negative or not finite at a state that is reached, or a count would become negative.
     ModelError, UnsupportedError
         For events that cannot be executed, or rates that mix time and counts in a way that cannot be bounded.
     ExplosionError
         If a trajectory has more reactions than ``max_events``; ``result`` is what was finished.
+    SolverError
+        If recorded reactions, or propensities, are more than can be held; ``result`` as before.
     KeyboardInterrupt
         If Ctrl-C is pressed before the first trajectories are finished.
 
@@ -131,6 +134,7 @@ def simulate(
         raise ArgumentError(message)
     law = read_initial(network, initial)
     chosen, why = choose_method(method, network.n_reactions, network.depends_on_time)
+    _check_memory(int(n_trajectories), when.size, network.n_species)
     job = _Job(network, when, law, int(seed), int(max_events), record == "events", chosen.name)
     wanted = np.arange(int(n_trajectories), dtype=np.int64)
     if resume is not None:
@@ -146,7 +150,7 @@ def simulate(
     }
     ensemble = done.ensemble(job, int(n_trajectories), resume, why, statistics)
     if done.error is not None:
-        if isinstance(done.error, ExplosionError):
+        if isinstance(done.error, SolverError):
             done.error.result = ensemble if ensemble.n_trajectories else None
         raise done.error
     if not ensemble.complete:
@@ -212,37 +216,51 @@ class _Done:
     def __init__(self) -> None:
         self.chunks: list[tuple[IntArray, ChunkResult]] = []
         self.error: BaseException | None = None
+        self.reactions = 0
 
-    @property
-    def reactions(self) -> int:
-        return sum(int(result.steps.sum()) for _, result in self.chunks)
+    def add(self, streams: IntArray, result: ChunkResult) -> None:
+        """Take a finished chunk."""
+        self.reactions += int(result.steps.sum())
+        if int(result.counts.max(initial=0)) < 2**31:
+            result.counts = result.counts.astype(np.int32)
+        self.chunks.append((streams, result))
 
     def ensemble(
         self, job: _Job, n: int, resume: Ensemble | None, why: str, statistics: dict[str, float]
     ) -> Ensemble:
         """Return all trajectories below ``n`` in order."""
         n_species = job.network.n_species
-        kind = np.int32
-        numbers = [streams for streams, _ in self.chunks]
-        parts: list[NDArray[Any]] = []
-        events: list[Trajectory] = []
-        for _, result in self.chunks:
-            small = not result.counts.size or int(result.counts.max()) < 2**31
-            parts.append(result.counts.astype(kind) if small else result.counts)
-            events += [Trajectory(*entry) for entry in result.events]
+        parts = [(streams, result.counts) for streams, result in self.chunks]
+        events = [Trajectory(*entry) for _, result in self.chunks for entry in result.events]
+        self.chunks = []
         if resume is not None:
-            numbers.append(resume.trajectories)
-            parts.append(resume.counts)
+            parts.append((resume.trajectories, resume.counts))
             events += resume.events or []
-        order = np.concatenate([np.zeros(0, np.int64), *numbers]).astype(np.int64)
-        counts = np.concatenate([np.zeros((0, job.times.size, n_species), kind), *parts])
+        order = np.concatenate([np.zeros(0, np.int64), *(streams for streams, _ in parts)])
         rank = np.argsort(order, kind="stable")
         rank = rank[order[rank] < n]
+        kind = np.result_type(np.int32, *(counts.dtype for _, counts in parts))
+        counts = np.zeros((rank.size, job.times.size, n_species), kind)
+        while parts:  # each is given back when it has been copied, so that memory is not needed twice
+            streams, part = parts.pop()
+            few = streams < n
+            counts[np.searchsorted(order[rank], streams[few])] = part[few]
         return Ensemble(
-            job.network, job.times, counts[rank], species_names=job.network.species_names, seed=job.seed,
+            job.network, job.times, counts, species_names=job.network.species_names, seed=job.seed,
             trajectories=order[rank], method=job.method, why=why, complete=rank.size == n, statistics=statistics,
             events=[events[i] for i in rank] if job.record else None, initial=job.digest(),
         )  # fmt: skip
+
+
+def _check_memory(n: int, n_times: int, n_species: int) -> None:
+    """Refuse more counts than there is memory for."""
+    size, limit = n * (4 * n_times * n_species + 24), default_memory()
+    if size > limit:
+        message = (
+            f"{n:,} trajectories at {n_times:,} times with {n_species:,} species need {size / 1e9:.3g} GB of memory, more "
+            f"than the {limit / 1e9:.3g} GB that may be used: simulate fewer trajectories, or fewer output times"
+        )
+        raise ArgumentError(message)
 
 
 def _workers(threads: int | None) -> int:
@@ -256,44 +274,61 @@ def _workers(threads: int | None) -> int:
     )
 
 
-def _chunks(wanted: IntArray, numbers: int, workers: int) -> Iterator[IntArray]:
-    """Yield the trajectories of each chunk: few enough for memory, and so many chunks that no thread waits long."""
-    size = max(_LEAST, min(_CHUNK, math.ceil(wanted.size / (8 * workers))))
-    size = max(1, min(size, _CHUNK_NUMBERS // max(1, numbers)))
-    for start in range(0, wanted.size, size):
-        yield wanted[start : start + size]
+class _Chunks:
+    """Cuts the trajectories that are wanted into chunks.
+
+    A chunk is small enough for memory, and so small that no thread waits long for another one. It takes about half a
+    second, so that not much is lost when the user presses Ctrl-C.
+    """
+
+    def __init__(self, wanted: IntArray, numbers: int, workers: int) -> None:
+        self._wanted = wanted
+        self._most = max(_LEAST, min(_CHUNK, math.ceil(wanted.size / (8 * workers))))
+        self._most = max(1, min(self._most, _CHUNK_NUMBERS // max(1, numbers)))
+        self._size = min(_FIRST, self._most)
+
+    def __bool__(self) -> bool:
+        return bool(self._wanted.size)
+
+    def next(self) -> IntArray:
+        """Return the trajectories of the next chunk."""
+        chunk, self._wanted = self._wanted[: self._size], self._wanted[self._size :]
+        return chunk
+
+    def took(self, seconds: float, n: int) -> None:
+        """Learn how long a chunk of ``n`` trajectories took."""
+        self._size = max(1, min(self._most, int(_SECONDS * n / max(seconds, 1e-9))))
 
 
 def _run(job: _Job, method: Any, wanted: IntArray, workers: int, progress: bool | None) -> _Done:
     """Simulate all chunks in threads, until all are done, an error comes, or the user presses Ctrl-C."""
     course = plan_course(job.network, job.times.tolist(), record=job.record)
     stop = threading.Event()
+    budget = Budget(default_memory()) if job.record else None
     done = _Done()
 
-    def work(numbers: IntArray) -> ChunkResult:
+    def work(numbers: IntArray) -> tuple[ChunkResult, float]:
         if stop.is_set():
             raise StoppedError
+        begin = clock.monotonic()
         streams = numbers.astype(np.uint64)
-        return Chunk(
+        result = Chunk(
             job.network, course, method, job.times, streams, job.initial_states(streams), seed=job.seed, most=job.max_events,
-            record=job.record, stop=stop,
+            record=budget, stop=stop,
         ).simulate()  # fmt: skip
+        return result, clock.monotonic() - begin
 
-    chunks = _chunks(wanted, job.times.size * job.network.n_species, workers)
+    chunks = _Chunks(wanted, job.times.size * job.network.n_species, workers)
     with (
         DelayedInterrupt() as interrupt,
         SimulationProgress(wanted.size, progress) as line,
         ThreadPoolExecutor(workers, thread_name_prefix="fsp-ssa") as pool,
     ):
-        pending: dict[Future[ChunkResult], IntArray] = {}
-        exhausted = False
+        pending: dict[Future[tuple[ChunkResult, float]], IntArray] = {}
         while True:
-            while not exhausted and not stop.is_set() and len(pending) < 2 * workers:
-                numbers = next(chunks, None)
-                if numbers is None:
-                    exhausted = True
-                else:
-                    pending[pool.submit(work, numbers)] = numbers
+            while chunks and not stop.is_set() and len(pending) < 2 * workers:
+                numbers = chunks.next()
+                pending[pool.submit(work, numbers)] = numbers
             if not pending:
                 return done
             finished, _ = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
@@ -301,8 +336,10 @@ def _run(job: _Job, method: Any, wanted: IntArray, workers: int, progress: bool 
                 numbers = pending.pop(future)
                 error = future.exception()
                 if error is None:
-                    done.chunks.append((numbers, future.result()))
-                    line.update(numbers.size, int(future.result().steps.sum()))
+                    result, seconds = future.result()
+                    chunks.took(seconds, numbers.size)
+                    done.add(numbers, result)
+                    line.update(numbers.size, int(result.steps.sum()))
                 elif not isinstance(error, StoppedError):
                     done.error = done.error or error
                     stop.set()

@@ -177,7 +177,8 @@ def _at_stop(k, i, end, m):  # type: ignore[no-untyped-def]
 def _more(k, i, m):  # type: ignore[no-untyped-def]
     """Make random numbers for lane ``k``; return PENDING or EXCEEDED."""
     place = k * PLACES
-    more = min(max(_FIRST, min(2 * get(m.places, place + 1), BUFFER)), m.most - get(m.places, place + 3))
+    allowed = m.most - get(m.places, place + 3) + 1  # one more, to see whether it comes before the end
+    more = min(max(_FIRST, min(2 * get(m.places, place + 1), BUFFER)), allowed)
     if more <= 0:
         return EXCEEDED
     fill(m.deck, k * DECK, more, m.key, get(m.stream, i), get(m.block, i))

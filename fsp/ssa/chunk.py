@@ -15,6 +15,7 @@ from fsp.errors import ExplosionError, PropensityError, SolverError
 from fsp.model.phases import Phase
 from fsp.model.rates import evaluate_propensities
 from fsp.ssa.advance import THINNING, advance
+from fsp.ssa.budget import Budget
 from fsp.ssa.course import Stretch
 from fsp.ssa.layout import (
     BAD_RATE,
@@ -72,28 +73,30 @@ class Chunk:
     streams : ndarray of uint64
     states : ndarray of int64, shape (m, n_species)
     seed, most : int
-    record : bool
+    record : Budget or None
+        The memory for reactions, if they are to be recorded.
     stop : threading.Event
     """
 
     def __init__(
         self, network: ReactionNetwork, course: Sequence[Stretch], method: Method, times: FloatArray, streams:
         NDArray[np.uint64],
-        states: IntArray, *, seed: int, most: int, record: bool, stop: threading.Event,
+        states: IntArray, *, seed: int, most: int, record: Budget | None, stop: threading.Event,
     ) -> None:  # fmt: skip
         self.network, self.course, self.method, self.stop = network, course, method, stop
         self.species = network.species_names
         m, n = states.shape
         self.rules = network.event_rules if network.events else None
         n_triggers = 0 if self.rules is None else int(self.rules.by_counts.sum())
-        room = _ROOM if record else 0
+        self._budget = record
+        room = 0 if record is None else _ROOM
         full = np.zeros((m, n + 2), np.int64)
         full[:, :n], full[:, n] = states, 1
         self.run = Trajectories(
             np.uint64(seed), streams.astype(np.uint64), np.zeros(m, np.uint64), full, np.zeros(m), np.zeros(m, np.int64),
             np.zeros(m, np.int64), np.zeros(m, np.int64), most, np.ascontiguousarray(times), np.zeros((m,
             times.size, n), np.int64),
-            np.zeros((m, n_triggers), np.int64), record, np.zeros(m, np.int64), room, np.zeros((m, room)),
+            np.zeros((m, n_triggers), np.int64), record is not None, np.zeros(m, np.int64), room, np.zeros((m, room)),
             np.zeros((m, room), np.int64), np.zeros((m, room, n), np.int64),
         )  # fmt: skip
         self._logs: list[list[tuple[FloatArray, IntArray, IntArray]]] = [[] for _ in range(m)]
@@ -223,7 +226,8 @@ class Chunk:
                 return
         message = (
             f"the propensities at the state {self._at(state)}, time {time:g}, are too large or too different for method "
-            f"{self.method.name!r}; try method='direct', and if this is in vain, other units of time"
+            f"{self.method.name!r}; {'' if self.method.name == 'direct' else 'try method=' + repr('direct') + ', or '}"
+            "use other units of time"
         )
         raise SolverError(message)
 
@@ -252,7 +256,7 @@ class Chunk:
     def _exceeded(self, i: int) -> NoReturn:
         run = self.run
         message = (
-            f"trajectory {int(run.stream[i])} has made {int(run.steps[i]):,} reactions by time {run.time[i]:g} of "
+            f"trajectory {int(run.stream[i])} has made more than {run.most:,} reactions by time {run.time[i]:g} of "
             f"{run.outputs[-1]:g}, at the state {self._at(run.state[i, :-2])}: raise max_events, unless the network explodes"
         )
         raise ExplosionError(message)
@@ -284,6 +288,8 @@ class Chunk:
         run = self.run
         for i in np.flatnonzero(run.log_size).tolist():
             size = int(run.log_size[i])
+            if self._budget is not None:  # twice, because the parts are joined in the end
+                self._budget.take(2 * 8 * size * (2 + len(self.species)))
             reactions = run.log_reaction[i, :size].copy()
             if self._rows is not None:
                 reactions = self._rows[reactions]

@@ -23,8 +23,9 @@ from fsp.ssa.propensities import change, propensity
 
 __all__ = ["GROUPS", "links_for", "prepare", "turns", "update"]
 
-#: Groups that may be in use at once; what is smaller than the smallest of them is rejected more often.
-GROUPS = 48
+#: Groups that may be in use at once. Without a group of its own a reaction goes to the next larger one, if that is at most
+#: so many powers of two too large: it is rejected more often there.
+GROUPS, _TOO_LARGE = 48, 8
 _LOWEST, _EXPONENTS = -1100, 2200
 _SIZES = 1 + GROUPS
 _SLOTS = _SIZES + GROUPS
@@ -45,15 +46,15 @@ def _group_of(links, at, value):  # type: ignore[no-untyped-def]
     if group >= 0:
         return group
     used = get(links, at)
-    if used == GROUPS:  # the next larger one, or an empty one
-        best, empty = -1, -1
+    if used == GROUPS:  # an empty one, or the next larger one
+        best, empty, nearest = -1, -1, exponent + _TOO_LARGE + 1
         for g in range(used):
             e = get(links, at + 1 + g)
-            if e > exponent and (best < 0 or e < get(links, at + 1 + best)):
-                best = g
+            if exponent < e < nearest:
+                best, nearest = g, e
             if get(links, at + _SIZES + g) == 0:
                 empty = g
-        if best >= 0 or empty < 0:
+        if empty < 0:
             return best
         put(links, at + _SLOTS + get(links, at + 1 + empty) - _LOWEST, -1)
         put(links, at + 1 + empty, exponent)

@@ -46,7 +46,7 @@ class Network(NamedTuple):
 
     States have ``n + 2`` entries: the one after the species is always 1, for factors that are not there; the last one is
     for changes that are not there. The propensity of reaction ``r`` is ``constant[r] (x[s1] + o1) (x[s2] + o2)
-    tables[b1 + x[t1]] tables[b2 + x[t2]]`` with ``s1, o1, s2, o2, b1, t1, b2, t2`` in its record; or, if
+    tables[b1 + x[t1]] tables[b2 + x[t2]]``, the constant last, with ``s1, o1, s2, o2, b1, t1, b2, t2`` in its record; or, if
     ``s1 = -1 - p``, ``constant[r]`` times the value of the program at ``p``.
 
     The plan of a reaction says what it does: the number of its dependents, whether it is to be watched; then triples

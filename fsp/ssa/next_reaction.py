@@ -4,9 +4,12 @@ One random number is used for each reaction that fires. When a propensity change
 is left is multiplied by ``a/b``; for one that becomes 0, the time that is left is kept in units of ``1/a`` (the
 internal time of Anderson 2007), and goes on when it becomes positive again.
 
+Times are absolute, so a reaction that is due within less than the rounding of the present time would be mistaken for one
+that is due at the same moment. Propensities so large, a millionth of a unit of internal time at the rounding, are refused.
+
 The heap of a lane: ``rates`` holds the propensities, then the putative times, or, for reactions that cannot fire,
-infinity, then the internal times that are left; ``links`` holds the reactions in heap order, then the place of each
-reaction.
+infinity, then the internal times that were left at the last change; ``links`` holds the reactions in heap order, then
+the place of each reaction.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ from fsp.ssa.propensities import change, propensity
 from fsp.ssa.streams import fill
 
 __all__ = ["prepare", "turns", "update"]
+
+#: The largest propensity times the present time: 2^-52 of it is the error of internal times.
+_LARGEST = 2.0**32
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -57,15 +63,16 @@ def _settle(times, first, heap, at, n, size, place):  # type: ignore[no-untyped-
 def prepare(k, i, m):  # type: ignore[no-untyped-def]
     """Compute propensities and times of lane ``k``, trajectory ``i``; return whether all propensities are numbers."""
     n, root, at, base, deck = m.n_reactions, k * m.n_rates, k * m.n_links, k * m.width, k * DECK
+    now = get(m.clocks, k * CLOCKS)
     for r in range(n):
         if r % BUFFER == 0:
             fill(m.deck, deck, BUFFER, m.key, get(m.stream, i), get(m.block, i) + np.uint64(r))
         value = propensity(r, base, m)
-        if not (value >= 0.0 and value < np.inf):
+        if not (value >= 0.0 and value < np.inf and value * now <= _LARGEST):
             return False
         draw = get(m.deck, deck + r % BUFFER)
         put(m.rates, root + r, value)
-        put(m.rates, root + n + r, get(m.clocks, k * CLOCKS) + draw / value if value > 0.0 else np.inf)
+        put(m.rates, root + n + r, now + draw / value if value > 0.0 else np.inf)
         put(m.rates, root + 2 * n + r, draw)
         put(m.links, at + r, r)
         put(m.links, at + n + r, r)
@@ -82,13 +89,17 @@ def update(k, r, m):  # type: ignore[no-untyped-def]
     for d in range(step, step + get(m.plan, r * m.row)):
         j = get(m.plan, d)
         value = propensity(j, k * m.width, m)
-        if not (value >= 0.0 and value < np.inf):
+        if not (value >= 0.0 and value < np.inf and value * now <= _LARGEST):
             return False
         before = get(rates, root + j)
         if value == before:
             continue
         time = root + n + j
-        left = (get(rates, time) - now) * before if before > 0.0 else get(rates, root + 2 * n + j)
+        left = get(rates, root + 2 * n + j)
+        if (
+            get(rates, time) < np.inf
+        ):  # else none of it has passed, also if a denormal propensity made it overflow
+            left = (get(rates, time) - now) * before
         put(rates, root + 2 * n + j, left)
         put(rates, time, now + left / value if value > 0.0 else np.inf)
         put(rates, root + j, value)
@@ -115,7 +126,9 @@ def turns(k, active, m):  # type: ignore[no-untyped-def]
         put(m.places, place + 3, get(m.places, place + 3) + 1)
         put(m.clocks, clock, now)
         # The time of the reaction itself: as if the propensity stayed as it is.
-        put(rates, root + n + r, now + get(m.deck, k * DECK + draw) / get(rates, root + r))
+        left = get(m.deck, k * DECK + draw)
+        put(rates, root + 2 * n + r, left)
+        put(rates, root + n + r, now + left / get(rates, root + r))
         _settle(rates, root + n, m.links, at, n, n, 0)
         if change(r, base, m):
             return k + UNFIT

@@ -73,6 +73,23 @@ class Programs:
         self._emit("end")
         return start
 
+    def add_product(self, linear: Sequence[tuple[int, int]], trees: Sequence[Any]) -> int:
+        """Append the program of a product of ``x[s] + m``, for pairs ``(s, m)``, and of trees, from left to right."""
+        start = len(self._code)
+        self._given, self._height = {}, 0
+        self._push(1.0)
+        for species, offset in linear:
+            self._emit("count", species, 1)
+            if offset:
+                self._push(float(offset))
+                self._emit("add", 0, -1)
+            self._emit("multiply", 0, -1)
+        for tree in trees:
+            self._compile(tree)
+            self._emit("multiply", 0, -1)
+        self._emit("end")
+        return start
+
     def arrays(self) -> tuple[IntArray, FloatArray]:
         """Return the code, two integers for each instruction, and the numbers that it refers to."""
         return np.array(self._code or [0, 0], np.int64), np.array(self._numbers or [0.0])

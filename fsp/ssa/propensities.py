@@ -16,7 +16,10 @@ __all__ = ["change", "propensity"]
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def propensity(r, at, m):  # type: ignore[no-untyped-def]
-    """Return the propensity of reaction ``r`` at the counts ``x[at:]``; NaN where it is negative or undefined."""
+    """Return the propensity of reaction ``r`` at the counts ``x[at:]``; NaN where it is negative or undefined.
+
+    The factors are multiplied in the order of `Programs.add_product`, so that both ways give the same bits.
+    """
     place = r * RECORD
     one = get(m.record, place)
     if one < 0:
@@ -24,12 +27,12 @@ def propensity(r, at, m):  # type: ignore[no-untyped-def]
         return get(m.constant, r) * value if value >= 0.0 else np.nan
     first = get(m.x, at + one) + get(m.record, place + 1)
     second = get(m.x, at + get(m.record, place + 2)) + get(m.record, place + 3)
-    value = get(m.constant, r) * np.float64(first) * np.float64(second)
+    value = np.float64(first) * np.float64(second)
     if m.n_tables > 0:
         value *= get(m.tables, get(m.record, place + 4) + get(m.x, at + get(m.record, place + 5)))
         if m.n_tables > 1:
             value *= get(m.tables, get(m.record, place + 6) + get(m.x, at + get(m.record, place + 7)))
-    return value
+    return get(m.constant, r) * value
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")

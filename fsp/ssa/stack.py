@@ -11,9 +11,9 @@ import math
 import numpy as np
 from numba import njit
 
-from fsp.ssa.memory import get, put
+from fsp.ssa.memory import get, pointer, put
 
-__all__ = ["OPERATIONS", "run_program"]
+__all__ = ["OPERATIONS", "run_program", "tabulate"]
 
 _NAMES = (
     "end", "number", "count", "time", "add", "multiply", "divide", "power", "whole_power", "less", "less_equal", "greater",
@@ -195,3 +195,28 @@ def run_program(place, x, at, time, code, numbers, stack):  # type: ignore[no-un
         else:
             top -= 1
             put(stack, top, _two(operation, get(stack, top), get(stack, top + 1)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def tabulate(place, species, x, code, numbers, depth, length):  # type: ignore[no-untyped-def]
+    """Return the values of a program that reads one species, at its counts from 0 to ``length - 1``.
+
+    Parameters
+    ----------
+    place, species : int
+    x : ndarray of int64
+        Room for a state.
+    code, numbers : ndarray
+    depth, length : int
+
+    Returns
+    -------
+    ndarray of float64
+    """
+    values, stack = np.empty(length), np.zeros(depth + 1)
+    for count in range(length):
+        x[species] = count
+        values[count] = run_program(
+            place, pointer(x), 0, np.nan, pointer(code), pointer(numbers), pointer(stack)
+        )
+    return values

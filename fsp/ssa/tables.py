@@ -4,6 +4,9 @@ A propensity is a product of factors that read one species each, where it can be
 factor ``X + m`` with a whole number ``m`` is computed; another one is tabulated. Tables begin small and are made
 longer when a count comes to their end: kernels stop before they read outside. What has more factors than there is
 room for, reads several species in one factor, or has factors that can be negative, is left to a program.
+
+Tables hold the values of the programs of their factors, bit by bit. So it does not matter to a trajectory when a
+propensity changes from tables to a program, which may be because of the states that other trajectories have reached.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import numpy as np
 from fsp.ssa.dependencies import dependents, padded
 from fsp.ssa.layout import PLAN, RECORD, FloatArray, IntArray, Network
 from fsp.ssa.programs import Programs
+from fsp.ssa.stack import tabulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +60,14 @@ class _Product:
                 self.linear += [(s, m) for m in offsets[1]]
             else:
                 self.tabulated.append((s, factor))
-        self.fits = self.fits and len(self.tabulated) <= _TABLES and self.constant >= 0.0
+        #: Whether it is a product of this form, and whether it is computed from tables.
+        self.factors = self.fits and len(self.tabulated) <= _TABLES and 0.0 <= self.constant < np.inf
+        self.fits = self.factors
+
+    @property
+    def trees(self) -> list[Any]:
+        """The tabulated factors as expressions."""
+        return [factor.expression for _, factor in self.tabulated]
 
 
 def _linear_parts(tree: Any, name: str, values: Mapping[str, float]) -> tuple[float, list[int]] | None:
@@ -112,8 +123,9 @@ class KernelTables:
         self._length = np.maximum(self._length, 2 * network.initial_state + 2)
         # Kernels keep their stack while propensities become programs.
         every = Programs(network.species_names, network.parameters)
-        for propensity in network.propensities:
+        for propensity, found in zip(network.propensities, self._products, strict=True):
             every.add(propensity.expression)
+            every.add_product(found.linear, found.trees)
         self._depth = every.depth
         self.kernel = self._build()
 
@@ -128,9 +140,9 @@ class KernelTables:
 
     def use_programs(self, reactions: Sequence[int]) -> bool:
         """Compute propensities by programs; return whether this changes anything."""
-        changed = [r for r in reactions if self._products[r].fits]
+        changed = [r for r in reactions if self._products[r].factors]
         for r in changed:
-            self._products[r].fits = False
+            self._products[r].fits = self._products[r].factors = False
         if changed:
             self.kernel = self._build()
         return bool(changed)
@@ -151,8 +163,13 @@ class KernelTables:
             tables = [self._table(s, factor) for s, factor in found.tabulated] if found.fits else []
             if not found.fits or any(table is None for table in tables):
                 found.fits = False
-                constant[r] = 1.0
-                record[r, 0] = -1 - programs.add(network.propensities[r].expression)
+                constant[r] = found.constant if found.factors else 1.0
+                start = (
+                    programs.add_product(found.linear, found.trees)
+                    if found.factors
+                    else programs.add(network.propensities[r].expression)
+                )
+                record[r, 0] = -1 - start
                 continue
             constant[r] = found.constant
             for k, (s, m) in enumerate(found.linear):
@@ -182,9 +199,10 @@ class KernelTables:
         length = int(self._length[s])
         if length > LONGEST:
             return None
-        values = factor.evaluate({factor.species[0]: np.arange(length)}, dtype=np.longdouble)
-        with np.errstate(over="ignore", under="ignore"):
-            table = np.broadcast_to(np.asarray(values, np.float64), (length,)).copy()
+        programs = Programs(self.network.species_names, self.network.parameters)
+        start = programs.add(factor.expression)
+        room = np.zeros(self.network.n_species + 2, np.int64)
+        table: FloatArray = tabulate(start, s, room, *programs.arrays(), programs.depth, length)
         if (table < 0.0).any():
             return None
         table[~np.isfinite(table)] = np.nan

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fsp.errors import UnsupportedError
 from fsp.model.equations import Reaction
+from fsp.model.evaluation import evaluate_tree
 from fsp.model.network import ReactionNetwork
 from fsp.model.propensity import Propensity
 from fsp.ssa.layout import FloatArray, IntArray, Network
@@ -18,13 +21,12 @@ from fsp.ssa.tables import KernelTables
 from fsp.timed.rates import TimeRates
 from fsp.timed.separation import separate_network
 
-if TYPE_CHECKING:
-    from fsp.timed.jets import TimeTree
-
 __all__ = ["TimedTables"]
 
-#: Windows are halved until the bounds exceed the largest of some values by no more than this, or there are so many windows.
+#: Windows are halved until the bounds exceed the means by no more than this, or there are so many windows.
 _TIGHT, _MOST_WINDOWS = 1.1, 2000
+#: Whether they do on the average is looked at after so many halvings.
+_LOOK = 16
 _SAMPLES = 8
 
 
@@ -67,7 +69,7 @@ class TimedTables(KernelTables):
         ]
         rates = TimeRates(self._functions, network.parameters, names)
         rates.check(end, start)
-        self.edges, self._upper = _windows(rates, start, end, names)
+        self.edges, self._upper = _windows(rates, network.parameters, start, end, names)
         reactions = []
         for i, term in enumerate(terms):
             old = network.reactions[term.reaction]
@@ -90,39 +92,71 @@ class TimedTables(KernelTables):
 
 
 def _windows(
-    rates: TimeRates, start: float, end: float, names: Sequence[str]
+    rates: TimeRates, parameters: Mapping[str, float], start: float, end: float, names: Sequence[str]
 ) -> tuple[list[float], list[FloatArray]]:
-    """Return the edges of windows and the upper bounds of all functions over each of them."""
+    """Return the edges of windows and the upper bounds of all functions over each of them.
+
+    The window with the most candidates to reject is halved first: a short pulse gets the windows that it needs.
+    """
     edges = [start, *(t for t in rates.break_points(end) if t > start), end]
-    todo = [pair for pair in pairwise(edges) if pair[0] < pair[1]]
-    done: list[tuple[float, float, FloatArray]] = []
-    while todo:
-        a, b = todo.pop()
-        upper = np.array([function.jet((a, b), 0)[0][1] for function in rates.functions])
+    windows = [_Window.over(rates, parameters, a, b) for a, b in pairwise(edges) if a < b]
+    scale = [
+        max((u for u in column if 0.0 < u < math.inf), default=1.0)
+        for column in zip(*(w.upper for w in windows), strict=True)
+    ]
+    # Windows of the same cost are taken in the order of time.
+    heap = [(-w.cost(scale), w.start, w) for w in windows]
+    heapq.heapify(heap)
+    done: list[_Window] = []  # those that are too short to be halved
+    while heap and heap[0][0] < 0.0 and len(heap) + len(done) < _MOST_WINDOWS:
+        if len(heap) % _LOOK == 0 and _are_tight([w for *_, w in heap]):
+            break
+        _, _, window = heapq.heappop(heap)
+        a, b = window.start, window.end
         middle = a + 0.5 * (b - a)
-        if (
-            a < middle < b
-            and len(todo) + len(done) < _MOST_WINDOWS
-            and not _is_tight(rates.functions, a, b, upper)
-        ):
-            todo += [(a, middle), (middle, b)]
+        if not a < middle < b:
+            done.append(window)
             continue
-        if not np.isfinite(upper).all():
-            name = names[int(np.argmin(np.isfinite(upper)))]
-            message = f"the propensity of {name} cannot be bounded from time {a:g} to {b:g}: simulate shorter stretches"
+        for c, d in ((a, middle), (middle, b)):
+            half = _Window.over(rates, parameters, c, d)
+            heapq.heappush(heap, (-half.cost(scale), c, half))
+    done += [w for *_, w in heap]
+    done.sort(key=lambda w: w.start)
+    for w in done:
+        if not np.isfinite(w.upper).all():
+            name = names[int(np.argmin(np.isfinite(w.upper)))]
+            message = f"the propensity of {name} cannot be bounded from {w.start:g} to {w.end:g}: simulate shorter stretches"
             raise UnsupportedError(message)
-        done.append((a, b, np.maximum(upper, 0.0)))
-    done.sort(key=lambda window: window[0])
-    return [start, *(b for _, b, _ in done)], [upper for _, _, upper in done]
+    return [start, *(w.end for w in done)], [np.maximum(w.upper, 0.0) for w in done]
 
 
-def _is_tight(functions: Sequence[TimeTree], a: float, b: float, upper: FloatArray) -> bool:
-    if not np.isfinite(upper).all():
-        return False
-    times = [a + (b - a) * k / (_SAMPLES - 1) for k in range(_SAMPLES)]
-    for function, bound in zip(functions, upper, strict=True):
-        values = [function.jet((min(t, b), min(t, b)), 0)[0][1] for t in times]
-        # The mean counts, because it says how many candidates are accepted.
-        if bound > _TIGHT * math.fsum(values) / _SAMPLES:
-            return False
-    return True
+@dataclass(frozen=True)
+class _Window:
+    """A stretch of time with upper bounds and estimated means of all functions."""
+
+    start: float
+    end: float
+    upper: FloatArray
+    mean: FloatArray
+
+    @classmethod
+    def over(cls, rates: TimeRates, parameters: Mapping[str, float], a: float, b: float) -> _Window:
+        upper = np.array([function.jet((a, b), 0)[0][1] for function in rates.functions])
+        values = {**parameters, "time": np.linspace(a, b, _SAMPLES)}
+        # Nothing depends on the means but how long a simulation takes.
+        mean = np.array([np.mean(evaluate_tree(function.tree, values)) for function in rates.functions])
+        return cls(a, b, upper, np.where(np.isfinite(mean), mean, 0.0))
+
+    def cost(self, scale: Sequence[float]) -> float:
+        """Return how many candidates are rejected, in units of the scales; 0 if all bounds are tight."""
+        if not np.isfinite(self.upper).all():
+            return math.inf
+        excess = np.where(self.upper > _TIGHT * self.mean, (self.upper - self.mean) / scale, 0.0)
+        return float(excess.max(initial=0.0)) * (self.end - self.start)
+
+
+def _are_tight(windows: Sequence[_Window]) -> bool:
+    """Tell whether the bounds are tight on the average over all windows."""
+    lengths = np.array([w.end - w.start for w in windows])
+    upper, mean = (lengths @ np.array([getattr(w, key) for w in windows]) for key in ("upper", "mean"))
+    return bool((upper <= _TIGHT * mean).all())

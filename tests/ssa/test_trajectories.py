@@ -44,13 +44,14 @@ def test_the_same_for_any_number_of_threads_and_trajectories(
 @pytest.mark.parametrize("method", METHODS)
 def test_growing_tables_change_nothing(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network = fsp.gallery.toggle_switch()
-    wanted = fsp.simulate(network, [4.0], 50, seed=3, method=method)
+    wanted = fsp.simulate(network, [4.0], 50, seed=3, method=method, record="events")
     monkeypatch.setattr(tables, "FIRST_LENGTH", 2)
     assert fsp.simulate(network, [4.0], 50, seed=3, method=method, threads=2) == wanted
     monkeypatch.setattr(tables, "LONGEST", 20)  # beyond, propensities are computed by programs
-    found = fsp.simulate(network, [4.0], 50, seed=3, method=method)
+    found = fsp.simulate(network, [4.0], 50, seed=3, method=method, record="events")
     assert found.counts.max() > 20
-    assert (found.counts == wanted.counts).mean() > 0.99  # but for rounding
+    assert found == wanted
+    assert all(np.array_equal(a.times, b.times) for a, b in zip(found.events, wanted.events, strict=True))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -138,7 +139,7 @@ def test_control_c_returns_what_is_done() -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def press() -> None:
-        time.sleep(1.0)
+        time.sleep(3.0)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=press)
@@ -164,6 +165,14 @@ def test_explosion_is_an_error() -> None:
         fsp.simulate(network, [100.0], 4, max_events=10_000)
     quiet = fsp.simulate(network, [1e-6], 4, max_events=10_000)
     assert quiet.complete
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_max_events_is_the_most_that_is_allowed(method: str) -> None:
+    network = fsp.ReactionNetwork({"X": 10}, ["X -> 0 @ 1"])
+    assert not fsp.simulate(network, [1e3], 20, method=method, max_events=10).counts.any()
+    with pytest.raises(fsp.ExplosionError, match="more than 9 reactions"):
+        fsp.simulate(network, [1e3], 20, method=method, max_events=9)
 
 
 def test_large_counts_and_many_reactions() -> None:
