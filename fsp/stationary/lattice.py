@@ -176,8 +176,9 @@ class Lattice:
                     continue
                 zero = np.zeros(len(rows), np.bool_)
                 for k, row in enumerate(rows.tolist()):
-                    at = {**values, **{n: Fraction(x) for n, x in zip(factor.species, row, strict=True)}}
-                    zero[k] = constant(factor.expression, at) == 0
+                    # Substitution also decides the conditions of branches.
+                    at = factor.expression.subs(dict(zip(factor.species, row, strict=True)))
+                    zero[k] = constant(at, values) == 0
                 counts = counts[~zero[which.ravel()]]
                 if not len(counts):
                     break
