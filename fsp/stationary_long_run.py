@@ -170,7 +170,8 @@ class LongRun:
 
     def part(self, run: StationaryRun, branch: Branch, options: Options) -> Part:
         """Return a class with its law."""
-        probability = Interval(branch.lower, max(branch.lower, min(branch.upper, 1.0)), self.law.certified)
+        proven = self.law.certified and branch.proven
+        probability = Interval(branch.lower, max(branch.lower, min(branch.upper, 1.0)), proven)
         if branch.law is not None:
             assert isinstance(branch.law, _ProvenLaw)
             result = branch.law.result

@@ -64,12 +64,15 @@ class Branch:
         Given for infinite classes.
     lower, upper : float
         Of the mass that enters the class without leaving the set; what leaves it may end here, too.
+    proven : bool
+        Whether it is sure that rates that vanish are zero.
     """
 
     members: FibreSet | None
     law: ClassLaw | None
     lower: float
     upper: float
+    proven: bool
 
 
 class Unsettled(Exception):
@@ -197,9 +200,8 @@ class _Search:
                 members = FibreSet.from_reduced(
                     chain.space.coordinates, states[order[edges[k] : edges[k + 1]]]
                 )
-            found.append(
-                Branch(None if law else members, law, float(ending.lower[k]), float(ending.upper[k]))
-            )
+            lower, upper = float(ending.lower[k]), float(ending.upper[k])
+            found.append(Branch(None if law else members, law, lower, upper, chain.exact))
         return sorted((b for b in found if b.upper > 0.0), key=lambda b: -b.lower)
 
     def grown(self, space: FibreSet, ending: Ending) -> FibreSet:

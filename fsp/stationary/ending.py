@@ -2,8 +2,7 @@
 
 With u the expected times in the transient states of a finite set, from the initial law until the set is left or a class
 entered, a class is entered with probability ``sum u(x) rate(x -> class)``, the set left with ``sum u(x) rate(x -> out)``.
-All terms are non-negative. Rates have extended precision here: those that are zero are taken to be absent, so that classes
-are closed exactly, and not only up to underflow in double precision.
+All terms are non-negative. Rates have extended precision here, and those that are zero are checked to be so exactly.
 """
 
 from __future__ import annotations
@@ -74,6 +73,7 @@ class ExactChain:
         if not np.isfinite(rates.astype(float)).all():
             message = "a propensity is negative or not finite at a state that was looked at"
             raise PropensityError(message)
+        self._zeros = states, rates
         self.outflow = np.zeros(n, np.longdouble)
         rows, columns, values = [], [], []
         for r in lattice.reactions:
@@ -90,6 +90,11 @@ class ExactChain:
         self.rates = sp.coo_array((entries, places), shape=(n, n)).tocsr()
         #: Relative error of the rates, and of sums of them.
         self.rate_error = lattice.rate_error + (len(lattice.reactions) + 2) * UNIT
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether transitions that are absent are so exactly."""
+        return self.lattice.zeros_are_exact(*self._zeros)
 
     @cached_property
     def _ways(self) -> sp.csr_array:

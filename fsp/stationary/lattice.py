@@ -31,6 +31,9 @@ UNIT = float(np.finfo(np.longdouble).eps) / 2.0
 #: Largest count at which a propensity that stops growth is looked for.
 _LARGEST_STOP = 1000
 
+#: At how many combinations of counts a factor is checked to be zero exactly.
+_MOST_ZEROS = 3000
+
 
 class Lattice:
     """What certificates need to know about a network, at any state and not only on a truncated set.
@@ -159,6 +162,29 @@ class Lattice:
                 exact = constant(factor.expression, {**values, species: Fraction(int(counts[i]))})
                 found[i] |= exact == 0
         return found
+
+    def zeros_are_exact(self, states: IntArray, rates: LongArray) -> bool:
+        """Say whether every rate of zero is one exactly, and not by underflow or cancellation."""
+        values = {name: Fraction(value) for name, value in self.network.parameters.items()}
+        names = list(self.network.species_names)
+        for r in self.reactions:
+            counts = self.coordinates.to_counts(states[rates[:, r] == 0])
+            for factor in self.network.propensities[r].factors:
+                columns = [names.index(name) for name in factor.species]
+                rows, which = np.unique(counts[:, columns], axis=0, return_inverse=True)
+                if len(rows) > _MOST_ZEROS:
+                    continue
+                zero = np.zeros(len(rows), np.bool_)
+                for k, row in enumerate(rows.tolist()):
+                    # Substitution also decides the conditions of branches.
+                    at = factor.expression.subs(dict(zip(factor.species, row, strict=True)))
+                    zero[k] = constant(at, values) == 0
+                counts = counts[~zero[which.ravel()]]
+                if not len(counts):
+                    break
+            if len(counts):
+                return False
+        return True
 
     @functools.cached_property
     def basis(self) -> list[tuple[int, IntArray]]:

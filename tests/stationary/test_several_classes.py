@@ -394,3 +394,19 @@ def test_random_chains_with_several_ends(seed: int) -> None:
         )
     )
     assert sum(abs(exact[n] - Fraction(p.get(n, 0.0))) for n in exact) <= result.error_bound
+
+
+def test_rates_that_vanish_by_rounding_prove_nothing() -> None:
+    """Births at 1e-25 and deaths at 1e-25 n: a Poisson law, but in extended precision births are zero."""
+    network = fsp.ReactionNetwork({"X": 3}, ["0 -> X ; 1 - exp(-1e-25*(X+1))", "X -> 0 @ 1e-25"])
+    assert not fsp.solve_stationary(network).certified
+
+
+def test_branches_that_are_zero_are_exact() -> None:
+    network = fsp.ReactionNetwork(
+        {"X": 0, "Y": 10},
+        ["0 -> X ; piecewise(4, Y > 3, 0)", "2 X -> X @ 20", "X -> X + Y @ 0.2", "Y -> 0 @ 1.2"],
+    )
+    result = fsp.solve_stationary(network)
+    assert result.certified
+    assert len(result.classes) == 2
