@@ -28,10 +28,10 @@ class Options:
     max_states: int | None
     memory_limit: int | None
 
-    def make_solver(self) -> MakeSolver:
-        """Return what makes a solver for a chain."""
+    def make_solver(self, accuracy: float = 1e-12) -> MakeSolver:
+        """Return what makes a solver for a chain, of that relative accuracy."""
         memory = None if self.memory_limit is None else 0.7 * self.memory_limit
-        return solver_for(self.method, 1e-12, memory)
+        return solver_for(self.method, accuracy, memory)
 
 
 def check(network: Any, tolerance: Any, max_states: Any, memory_limit: Any) -> None:

@@ -17,7 +17,7 @@ from fsp.ledger import Ledger
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 from fsp.stationary.closed_form import closed_law, poisson_moments
-from fsp.stationary.engine import Engine, EngineResult
+from fsp.stationary.engine import CRUDE, Engine, EngineResult
 from fsp.stationary.existence import refuse_without_law
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.moments import AxisMoments, closed_moments, moments_by_return_times
@@ -65,12 +65,13 @@ class StationaryRun:
         self.lattice = Lattice(self.network, coordinates, coordinates.to_reduced(law.states))
         self.constraints = Constraints(self.network, options.bounds)
         self._note = note
-        self.make_solver = options.make_solver()
+        make_solver, self.make_crude = options.make_solver(), options.make_solver(CRUDE)
         self.engine = Engine(
             self.lattice,
             self.constraints,
             self.tolerance,
-            self.make_solver,
+            make_solver,
+            self.make_crude,
             self.check_size,
             note.show,
             members,
@@ -235,7 +236,7 @@ class StationaryRun:
         assert found.bound is not None
         names, c = self.network.species_names, self.lattice.coordinates
         returns: AxisMoments = moments_by_return_times(
-            found.law, found.bound, found.weighted, self.make_solver
+            found.law, found.bound, found.weighted, self.make_crude
         )
         exact = closed_moments(self.lattice)
         moments: dict[tuple[int, ...], Interval] = {}

@@ -15,7 +15,7 @@ from fsp.moments.ranges import Box
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.lattice import Lattice
 
-__all__ = ["drift_scale", "linear_candidates", "quadratic_candidate", "squared_candidates"]
+__all__ = ["affine_bounds", "drift_scale", "linear_candidates", "quadratic_candidate", "squared_candidates"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -79,7 +79,7 @@ def _program(
     """
     from scipy.optimize import linprog
 
-    upper, lower = _affine_bounds(lattice)
+    upper, lower = affine_bounds(lattice)
     n, reactions = lattice.n_axes, lattice.reactions
     # Slopes; then for each reaction the constant and the slopes of its term; then the part of the pull on each count.
     size = n + len(reactions) * (n + 1) + n
@@ -158,14 +158,19 @@ def _null_space(rows: list[IntArray], n: int) -> list[tuple[int, FloatArray]]:
     return found
 
 
-def _affine_bounds(lattice: Lattice) -> tuple[list[FloatArray | None], list[FloatArray]]:
-    """Return upper and lower affine bounds of the propensities on the axes: constant, then slopes."""
+def affine_bounds(
+    lattice: Lattice, within: dict[int, Interval] | None = None
+) -> tuple[list[FloatArray | None], list[FloatArray]]:
+    """Return upper and lower affine bounds of the propensities on the axes: constant, then slopes.
+
+    ``within`` narrows the ranges of some axes.
+    """
     network, c = lattice.network, lattice.coordinates
     names = list(c.species_names)
     limits = network.conservation_laws().upper_bounds
     ranges = {name: Interval(0.0, float(b)) for name, b in zip(names, limits, strict=True)}
     for axis, species in enumerate(c.axes):
-        ranges[names[species]] = Interval(0.0, float(lattice.largest[axis]))
+        ranges[names[species]] = (within or {}).get(axis, Interval(0.0, float(lattice.largest[axis])))
     box = Box(ranges, {name: Fraction(v) for name, v in network.parameters.items()})
     upper: list[FloatArray | None] = []
     lower: list[FloatArray] = []

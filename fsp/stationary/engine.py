@@ -22,6 +22,7 @@ from fsp.stationary.certificate import (
 )
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.classes import Classes, communicating_classes
+from fsp.stationary.drift_compact import compact_candidate
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.drift_region import NoDrift
 from fsp.stationary.drift_search import (
@@ -39,7 +40,7 @@ from fsp.stationary.selection import SelectedSolver
 from fsp.stationary.start import likely_state
 from fsp.stationary.truncation import grow, needed, start_set
 
-__all__ = ["Divided", "Engine", "EngineResult", "solver_for"]
+__all__ = ["CRUDE", "Divided", "Engine", "EngineResult", "solver_for"]
 
 IntArray = NDArray[np.int64]
 
@@ -48,10 +49,22 @@ _MOST_ROUNDS = 60
 _ROUGH, _ROUGH_STATES = 1e-6, 60_000
 #: Part of the states of a set that a class left through its boundary has at least, if it counts as one.
 _SUBSTANTIAL = 0.02
+#: The same for networks of many unbounded counts, where it takes more states to hold the mass.
+_ROUGH_STATES_MANY = 300_000
+#: From so many states on laws are computed crudely, as long as the bound is that many times the tolerance.
+_COARSE_STATES, _FAR = 50_000, 5.0
+#: The accuracy of crude solvers.
+CRUDE = 1e-5
 #: Up to so many states a finite class is taken whole.
 _WHOLE_STATES = 200_000
 #: Up to so many states the first set takes part in the bound of the return time.
 _WIDER_STATES = 100_000
+#: Most states of the linear systems for this bound; many counts make them slow.
+_MOST_FOR_BOUND, _MOST_FOR_BOUND_MANY = 400_000, 150_000
+#: From so many unbounded counts on the volume outside of which V falls decides which function is tried first.
+_MANY_COUNTS = 4
+#: How many times steeper than need be the bound rises outside, for many counts.
+_STEEPER_MANY = 4.0
 #: How strongly V has to fall outside of the set of the linear systems, relative to the rate at which reactions raise it.
 _SLACKS = (0.25, 0.05, 0.01)
 
@@ -114,7 +127,8 @@ class Engine:
         What the user limits the set to.
     tolerance : float
         Of the 1-norm.
-    make_solver : callable
+    make_solver, make_crude : callable
+        Accurate solvers, and such as do for first laws of large sets and for bounds, which are verified.
     check_size : callable
         Raises `StateSpaceLimitError` if a set exceeds the limits.
     note : callable
@@ -125,16 +139,19 @@ class Engine:
 
     def __init__(
         self, lattice: Lattice, constraints: Constraints, tolerance: float, make_solver: MakeSolver,
-        check_size: Callable[[FibreSet], None], note: Callable[[int, float], None],
+        make_crude: MakeSolver, check_size: Callable[[FibreSet], None], note: Callable[[int, float], None],
         members_of_class: FibreSet | None = None,
     ) -> None:  # fmt: skip
         self.lattice = lattice
         self.constraints = constraints
         self.target = 0.49 * tolerance  # of the total variation
-        self.make_solver = make_solver
+        self.make_solver, self.make_crude = make_solver, make_crude
+        self.many = int(np.count_nonzero(~np.isfinite(lattice.largest))) >= _MANY_COUNTS
         self.check_size = check_size
         self.note = note
         self.members_of_class = members_of_class
+        #: Part of the outflow that growth leaves aside, and part by which it may rise when states are dropped.
+        self.ignored = 0.1 if self.many else 0.0
         self.rounds = 0
         self.best: EngineResult | None = None
         #: A set with states outside of its closed class.
@@ -199,7 +216,9 @@ class Engine:
         if classes.closed.size + int((sizes >= _SUBSTANTIAL * space.n_states).sum()) > 1:
             raise Divided(space, [])
 
-    def solve(self, space: FibreSet, reference: IntArray | None = None) -> TruncatedLaw:
+    def solve(
+        self, space: FibreSet, reference: IntArray | None = None, *, crude: bool = False
+    ) -> TruncatedLaw:
         """Return the truncated law on a set; on its closed class alone if it has one.
 
         Raises
@@ -215,11 +234,14 @@ class Engine:
             members = self.members(space, classes)
             if members.size < space.n_states:
                 self.divided = space
-                return self.solve(space.where(np.isin(np.arange(space.n_states), members)), reference)
+                return self.solve(
+                    space.where(np.isin(np.arange(space.n_states), members)), reference, crude=crude
+                )
         position = -1
         if reference is not None:
             position = int(self.lattice.positions(space, reference[None, :])[0])
-        return truncated_law(self.lattice, space, chain, max(position, 0), self.make_solver)
+        make = self.make_crude if crude and space.n_states > _COARSE_STATES else self.make_solver
+        return truncated_law(self.lattice, space, chain, max(position, 0), make)
 
     def members(self, space: FibreSet, classes: Classes) -> IntArray:
         """Return the positions of the states of the closed class that counts."""
@@ -248,16 +270,18 @@ class Engine:
         space = start_set(self.lattice, reference, self.constraints)
         law = self.solve(space, reference)
         for _ in range(_MOST_ROUNDS):
-            jumps = float(law.p.astype(float) @ law.chain.exit)
+            jumps, flow = float(law.p.astype(float) @ law.chain.exit), float(law.residual.flow.sum())
             self.note(law.space.n_states, np.nan)
-            if float(law.residual.flow.sum()) <= _ROUGH * jumps or law.space.n_states > _ROUGH_STATES:
+            most = _ROUGH_STATES_MANY if self.many else _ROUGH_STATES
+            if flow <= _ROUGH * jumps or law.space.n_states > most:
                 break
-            keep = needed(law, np.ones(law.space.n_states), 0.03 * _ROUGH * jumps)
+            ignored = self.ignored * flow
+            keep = needed(law, np.ones(law.space.n_states), max(0.03 * _ROUGH * jumps, ignored))
             smaller, p = law.space.where(keep), law.p[keep].astype(float)
-            larger = grow(self.lattice, smaller, p, 0.3 * _ROUGH * jumps, self.constraints)
+            larger = grow(self.lattice, smaller, p, max(0.3 * _ROUGH * jumps, ignored), self.constraints)
             if larger.n_states == smaller.n_states:
                 break  # the user's bounds
-            law = self.solve(larger, law.most_likely)
+            law = self.solve(larger, law.most_likely, crude=True)
         return law
 
     # -- the bound of the return time ------------------------------------------------------------------------
@@ -272,7 +296,10 @@ class Engine:
         found = list(linear_candidates(self.lattice, mean))
         quadratic = quadratic_candidate(self.lattice, mean, variance)
         found = found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
-        return [*found, *squared_candidates(self.lattice, mean)]
+        compact = [drift for drift in [compact_candidate(self.lattice)] if drift is not None]
+        if self.many and compact:
+            return [*compact, *found[:2]]  # more would take long to fail where these do
+        return [*found, *squared_candidates(self.lattice, mean), *compact]
 
     def find_bound(
         self, law: TruncatedLaw, whole: FibreSet | None, why: list[str], patient: bool
@@ -294,8 +321,10 @@ class Engine:
             for slack in _SLACKS:
                 try:
                     return hitting_bound(
-                        self.lattice, drift, slack * rise, reward, law.most_likely, self.make_solver, wider
-                    )
+                        self.lattice, drift, slack * rise, reward, law.most_likely, self.make_crude, wider,
+                        _MOST_FOR_BOUND_MANY if self.many else _MOST_FOR_BOUND,
+                        _STEEPER_MANY if self.many else 1.0,
+                    )  # fmt: skip
                 except (NoDrift, PropensityError, SolverError) as reason:
                     # Where no law reaches, propensities need not make sense, and tables may grow without end.
                     failure = f"{drift.kind} drift function: {reason}"
@@ -313,7 +342,7 @@ class Engine:
     def certified(self, law: TruncatedLaw, bound: HittingBound) -> EngineResult:
         """Grow the set until the proven bound is within the tolerance, then drop what is not needed."""
         if (law.most_likely != law.reference_state).any():
-            law = self.solve(law.space, bound.reference)
+            law = self.solve(law.space, bound.reference, crude=True)
         result = self.grown(law, bound, lambda found: self.weigh(found, bound))
         room = self.target - result.weighted.one_sided
         if room <= 0.0:
@@ -327,7 +356,8 @@ class Engine:
     def weigh(self, law: TruncatedLaw, bound: HittingBound) -> tuple[TruncatedLaw, WeightedResidual]:
         """Return the law, corrected if its residual matters, and the weighted sums."""
         weighted = weighted_residual(law, bound.values)
-        if max(weighted.above, weighted.below) > 0.05 * self.target:
+        matters = max(weighted.above, weighted.below) > 0.05 * self.target
+        if matters and weighted.outside <= _FAR * self.target:
             law = law.refined()
             weighted = weighted_residual(law, bound.values)
         return law, weighted
@@ -356,12 +386,13 @@ class Engine:
                 break
             times = return_times(law) if bound is None else bound.values(law.space.reduced()).astype(float)
             # The largest flows first: far from the tolerance small ones would only make the set wide.
-            allowance = max(0.1 * self.target, 0.01 * weighted.outside)
-            keep = needed(law, times, 0.1 * allowance)
+            allowance = max(0.1 * self.target, 0.01 * weighted.outside, self.ignored * weighted.outside)
+            keep = needed(law, times, allowance if self.many else 0.1 * allowance)
             tight, score = law.space.where(keep), (law.p.astype(float) * times)[keep]
             larger = grow(self.lattice, tight, score, allowance, self.constraints)
             if larger.n_states == tight.n_states:
                 break
-            law, weighted = weigh(self.solve(larger, law.reference_state))
+            crude = weighted.outside > _FAR * self.target
+            law, weighted = weigh(self.solve(larger, law.reference_state, crude=crude))
             result = EngineResult(law, bound, weighted, [])
         return result

@@ -111,12 +111,16 @@ def verified_decrease(bound: HittingBound) -> float:
 
 
 def _exits(
-    lattice: Lattice, space: FibreSet, drift: DriftFunction
-) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-    """Return the rates out of each state of a set, the sums of rate times V beyond, and where jumps come back in."""
+    lattice: Lattice, space: FibreSet, drift: DriftFunction, steep: NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return what leaves each state: rates, and sums of rate times V beyond; and where jumps come in.
+
+    First from outside, then from outside or from a steep state, steep states themselves left out.
+    """
     states = space.reduced()
     rates = lattice.rates(states)
-    out, beyond, entry = np.zeros(len(states)), np.zeros(len(states)), np.zeros(len(states), np.bool_)
+    out, beyond = np.zeros(len(states)), np.zeros(len(states))
+    entry, doors = np.zeros(len(states), np.bool_), np.zeros(len(states), np.bool_)
     for r in lattice.reactions:
         targets = states + lattice.shifts[r]
         leaving = np.flatnonzero((lattice.positions(space, targets) < 0) & (rates[:, r] > 0))
@@ -124,8 +128,11 @@ def _exits(
         out[leaving] += rate
         beyond[leaving] += rate * drift.values(targets[leaving])[0].astype(float)
         sources = states - lattice.shifts[r]
-        entry |= (lattice.positions(space, sources) < 0) & ~lattice.outside_lattice(sources)
-    return out, beyond, entry
+        where = lattice.positions(space, sources)
+        outside = (where < 0) & ~lattice.outside_lattice(sources)
+        entry |= outside
+        doors |= outside | ((where >= 0) & steep[where])
+    return out, beyond, entry, doors & ~steep
 
 
 def _trapped(chain: FiniteChain, reference: int, out: FloatArray) -> NDArray[np.bool_]:
@@ -170,7 +177,7 @@ def _without_traps(lattice: Lattice, space: FibreSet, reference: IntArray, drift
 
 def hitting_bound(
     lattice: Lattice, drift: DriftFunction, decrease: float, reward: Reward, reference: IntArray,
-    make_solver: MakeSolver, wider: FibreSet | None = None, most: int = 400_000,
+    make_solver: MakeSolver, wider: FibreSet | None = None, most: int = 400_000, steeper: float = 1.0,
 ) -> HittingBound:  # fmt: skip
     """Return a verified bound of the mean time to the reference, from every state of the class.
 
@@ -188,7 +195,10 @@ def hitting_bound(
     wider : FibreSet, optional
         States to take into the linear systems although V falls there, if that makes the bound sharper.
     most : int
-        Largest number of states of the linear systems.
+        Largest number of states of the linear systems, those of ``wider`` aside.
+    steeper : float
+        How many times steeper than need be W rises outside. In many dimensions states at the edge are sure to leave the
+        set before they reach the reference: if V falls there by more than need be, their W still fits under ``a V + b``.
 
     Raises
     ------
@@ -197,10 +207,10 @@ def hitting_bound(
 
     Notes
     -----
-    With ``a = 1 / decrease`` W solves ``-QW = f`` inside, ``W = m + a v + b q``, where m is the mean of the integral of f
-    until the set is left or the reference reached, v the mean of V where it is left, and q the probability of leaving
-    first. At a state y that can be entered from outside ``W(y) <= a V(y) + b`` must hold, so that the jumps back only
-    help: ``b = max (m + a v - a V) / (1 - q)``.
+    With ``a = steeper / decrease`` W solves ``-QW = f`` inside, ``W = m + a v + b q``, where m is the mean of the integral
+    of f until the set is left or the reference reached, v the mean of V where it is left, and q the probability of
+    leaving first. At a state y that can be entered from outside ``W(y) <= a V(y) + b`` must hold, so that the jumps back
+    only help: ``b = max (m + a v - a V) / (1 - q)``.
     """
     states = rising_states(lattice, drift, decrease, reward)
     if len(states) > most:
@@ -209,23 +219,22 @@ def hitting_bound(
     space = FibreSet.from_reduced(lattice.coordinates, np.concatenate([states, reference[None, :]]))
     space = space if wider is None else space.union(wider)
     space = _without_traps(lattice, space, reference, drift)
-    glued = _glued(lattice, space, drift, 1.0 / decrease, reward, reference, make_solver)
-    for attempt in range(_MOST_WIDENINGS):
+    a = steeper / decrease
+    glued = _glued(lattice, space, drift, a, reward, reference, make_solver)
+    for attempt in range(_MOST_WIDENINGS if steeper == 1.0 else 0):
         larger = _around(lattice, space, glued.hopeless, 4 << attempt)
         if larger is None or larger.n_states > most:
             break
-        better = _glued(lattice, larger, drift, 1.0 / decrease, reward, reference, make_solver)
+        better = _glued(lattice, larger, drift, a, reward, reference, make_solver)
         if math.isfinite(glued.shift) and not better.shift < 0.5 * glued.shift:
             break  # leaving is not what makes returns slow
         space, glued = larger, better
     if not math.isfinite(glued.shift):
         message = "returns to the reference take too long for the linear systems in double precision"
         raise NoDrift(message)
-    bound = HittingBound(
-        lattice, space, glued.inside, reference, drift, 1.0 / decrease, glued.shift, 1.0, reward
-    )
+    bound = HittingBound(lattice, space, glued.inside, reference, drift, a, glued.shift, 1.0, reward)
     _check_glue(bound, glued.entry)
-    # Outside -QW >= a * decrease * f, and a * decrease is 1 up to two roundings.
+    # Outside -QW >= a * decrease * f, and a * decrease is at least 1 up to two roundings.
     return replace(bound, decrease=_positive(min(verified_decrease(bound), 1.0 - 2.0**-51)))
 
 
@@ -245,12 +254,16 @@ def _glued(
 ) -> _Glued:  # fmt: skip
     """Solve for W inside, with the smallest b that fits; infinite if there is none."""
     position = int(lattice.positions(space, reference[None, :])[0])
-    out, beyond, entry = _exits(lattice, space, drift)
+    states = space.reduced()
+    fall, rounding = drift.drift(lattice, states)
+    with np.errstate(invalid="ignore"):
+        steep = (-a * (fall + rounding) >= reward.values(states) * (1.0 + 1e-9)).astype(np.bool_)
+    steep[position] = False
+    out, beyond, entry, door = _exits(lattice, space, drift, steep)
     keep = np.ones(space.n_states, np.bool_)
     keep[position] = False
-    entry[position] = False
+    entry[position] = door[position] = False
     inside = np.zeros(space.n_states)
-    states = space.reduced()
     nothing = np.zeros((0, lattice.n_axes), np.int64)
     if not keep.any():
         return _Glued(inside, 0.0, entry, nothing)
@@ -262,7 +275,7 @@ def _glued(
     level = m + a * v
     if not (np.isfinite(level).all() and np.isfinite(q).all()):
         return _Glued(inside, math.inf, entry, nothing)
-    doors = entry[keep]
+    doors = door[keep]
     lack, room = (level - a * value[keep])[doors], (1.0 - q)[doors]
     rising = lack > 0.0
     hopeless = states[keep][doors][rising & (room < _LITTLE_ROOM)]
@@ -270,7 +283,8 @@ def _glued(
         return _Glued(inside, math.inf, entry, hopeless)
     shift = float(np.max(lack[rising] / room[rising], initial=0.0))
     inside[keep] = np.maximum(level + shift * q, 0.0)
-    shift = max(shift, float(np.max(inside[entry] - a * value[entry], initial=0.0))) * (1.0 + 1e-12) + 1e-300
+    shift = max(shift, float(np.max(inside[door] - a * value[door], initial=0.0))) * (1.0 + 1e-12) + 1e-300
+    inside[steep] = np.minimum(inside[steep], (a * value[steep] + shift) * (1.0 - 1e-15))
     return _Glued(inside, shift, entry, hopeless)
 
 

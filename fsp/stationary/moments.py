@@ -25,6 +25,8 @@ __all__ = ["AxisMoments", "closed_moments", "moments_by_return_times"]
 
 #: Species of one linear part whose moments are computed exactly.
 _MOST_IN_PART = 6
+#: Larger sets are left alone: each power of a count takes several solves.
+_MOST_STATES = 300_000
 _SLACKS = (0.2, 0.05, 0.01, 0.002)
 
 #: Moments by the positions of the species in them: ``(i,)`` and ``(i, j)``.
@@ -40,7 +42,7 @@ def moments_by_return_times(
     ``(p f - R_f-) / (1 + R+) <= pi f <= (p f + R_f+) / (1 - R-)`` for the sums of the residual weighted by W_f and by W.
     """
     found: AxisMoments = {}
-    if bound.drift is None or not weighted.one_sided < 0.5:
+    if bound.drift is None or not weighted.one_sided < 0.5 or bound.space.n_states > _MOST_STATES:
         return found
     lattice = bound.lattice
     p, states = law.p.astype(float), law.space.reduced()
