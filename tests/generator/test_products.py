@@ -218,7 +218,7 @@ def test_control_unperturbed(kind):
 
 def test_control_one_weight_per_fibre_is_off():
     generator, brute = control(FibreGenerator)
-    generator._inflow.s[4][3] *= 1.0 + 1e-12
+    generator._inflow.packed[-1][3, -1] *= 1.0 + 1e-12
     with pytest.raises(AssertionError):
         check_generator(generator, brute)
 
