@@ -73,18 +73,21 @@ class Boundary:
     @property
     def fibre(self) -> IntArray:
         """The fibre of each segment."""
-        return np.searchsorted(self._space.offset, self.start, side="right") - 1
+        fibre: IntArray = np.searchsorted(self._space.offset, self.start, side="right") - 1
+        return fibre
 
     @property
     def lo(self) -> IntArray:
         """The first count along the fibre."""
         fibre = self.fibre
-        return self.start - self._space.offset[fibre] + self._space.first[fibre]
+        lo: IntArray = self.start - self._space.offset[fibre] + self._space.first[fibre]
+        return lo
 
     @property
     def hi(self) -> IntArray:
         """The count behind the last one."""
-        return self.lo + (self.stop - self.start)
+        hi: IntArray = self.lo + (self.stop - self.start)
+        return hi
 
     @cached_property
     def _by_state(self) -> tuple[IntArray, FloatArray]:

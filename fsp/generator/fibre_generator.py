@@ -119,10 +119,14 @@ class FibreGenerator:
     @property
     def _segment_lists(self) -> SegmentLists:
         """The segments with their reactions: kept from when they are first asked for."""
-        inflow = self._inflow
-        if inflow.lists is None:
-            inflow.lists = self._make_lists()
-        return inflow.lists
+        inflow = self._parts_of_inflow
+        lists = None if inflow is None else inflow.lists
+        if lists is None:
+            lists = self._make_lists()
+            if inflow is None:
+                inflow = self._parts_of_inflow = Inflow.of(self.space, lists, self.tables.size)
+            inflow.lists = lists
+        return lists
 
     def _make_lists(self) -> SegmentLists:
         return SegmentLists.of(self.space, self._surveyed(), self._mixed)

@@ -107,4 +107,4 @@ class Inflow:
     def nbytes(self) -> int:
         """The memory of the segments."""
         lists = 0 if self.lists is None else self.lists.nbytes
-        return sum(a.nbytes for a in self.packed[:-1]) + lists
+        return int(sum(a.nbytes for a in self.packed[:-1])) + lists
