@@ -54,14 +54,14 @@ def divide_boundary(generator: FibreGenerator, regions: Regions, everywhere: boo
     kept: list[
         tuple[IntArray, IntArray, IntArray]
     ] = []  # segment, first and last (exclusive) count of what leaks
-    lengths = b.stop - b.start
+    lengths, fibre, lowest = b.stop - b.start, b.fibre, b.lo
     first = 0
     while first < b.n_segments:
         last = first + 1 + int(np.searchsorted(np.cumsum(lengths[first + 1 :]), CHUNK - lengths[first]))
         part = np.arange(first, min(last, b.n_segments))
         segment, within, rate = _entries(generator, part)
-        count = b.lo[segment] + within
-        reduced = np.column_stack([space.prefix[b.fibre[segment]], count])
+        count = lowest[segment] + within
+        reduced = np.column_stack([space.prefix[fibre[segment]], count])
         arrival = reduced + generator.factors.shifts[b.local[segment]]
         possible = rate > 0.0
         kind = np.full(segment.size, TARGET, np.int8)
@@ -78,7 +78,7 @@ def divide_boundary(generator: FibreGenerator, regions: Regions, everywhere: boo
         np.concatenate([run[i] for run in kept]) if kept else np.empty(0, np.int64) for i in range(3)
     )
     divided = DividedBoundary(
-        b.local[chosen], b.fibre[chosen], lo, hi, b.c[chosen], raw[chosen], space, generator.reactions
+        b.local[chosen], fibre[chosen], lo, hi, b.c[chosen], raw[chosen], space, generator.reactions
     )
     divided.positions = np.empty(0, np.int64) if dense else b.positions
     divided.rates, divided.target, divided.avoid = rates[INSIDE], rates[TARGET], rates[AVOID]

@@ -41,10 +41,10 @@ class AssembledGenerator(FibreGenerator):
     def __init__(self, tables: FactorTables, space: FibreSet, *, threads: int | None = None) -> None:
         super().__init__(tables, space, threads=threads)
         n, n_reactions = space.n_states, len(self.reactions)
-        inflow = self._inflow
+        lists = self._segment_lists
         groups = [
-            (inflow.s[:4], inflow.s_reaction, inflow.s[4], inflow.s[1], True),
-            (inflow.t[:4], inflow.t_reaction, inflow.t[4], inflow.t[5], False),
+            (lists.s[:4], lists.s_reaction, lists.s[4], lists.s[1], True),
+            (lists.t[:4], lists.t_reaction, lists.t[4], lists.t[5], False),
         ]
         runs, flat, end, delta = (np.zeros(n_reactions, np.int64) for _ in range(4))
         value = np.full(n_reactions, np.nan)

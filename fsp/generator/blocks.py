@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -21,6 +22,7 @@ from numba.extending import intrinsic
 __all__ = [
     "CHECKED",
     "LANES",
+    "RECORD_COLUMNS",
     "Emitter",
     "block",
     "fused_2s2t",
@@ -37,37 +39,31 @@ LANES = 8
 CHECKED = os.environ.get("FSP_BOUNDS_CHECK") == "1"
 
 
+#: Columns of the records of segments with four numbers of so many bytes, and a weight of eight.
+RECORD_COLUMNS = {4: 6, 8: 5}
+
+
 @njit(cache=True, nogil=True)
 def pack_segments(  # type: ignore[no-untyped-def]
-    s_ptr,
-    s_lo,
-    s_hi,
-    s_source,
-    s_c,
-    t_ptr,
-    t_lo,
-    t_hi,
-    t_source,
-    t_c,
-    t_table,
-    pointer,
-    middle,
-    records,
-    weights,
-):
-    """Write the segments of each fibre behind one another, as rows ``lo, hi, source, table, c`` of 40 bytes.
+    length, s_ptr, s_lo, s_hi, s_source, s_c, t_ptr, t_lo, t_hi, t_source, t_c, t_table, fuse_lo, fuse_hi, pointer, middle,
+    records, weights,
+):  # fmt: skip
+    """Write the segments of each fibre behind one another, as rows ``lo, hi, source, table, c`` of 24 or 40 bytes.
 
-    ``weights`` is the same memory as ``records``, read as floats, so that one pointer serves for all. From ``middle`` on
-    the segments have a table.
+    ``weights`` is the same memory as ``records``, read as floats, with ``c`` in the last column. From ``middle`` on the
+    segments have a table. ``fuse_lo`` and ``fuse_hi`` become the part of each fibre that all its segments cover; 0, 0 if
+    there is none.
     """
     m = 0
+    column = weights.shape[1] - 1
     for f in range(pointer.size - 1):
+        begin = m
         for k in range(s_ptr[f], s_ptr[f + 1]):
             records[m, 0] = s_lo[k]
             records[m, 1] = s_hi[k]
             records[m, 2] = s_source[k]
             records[m, 3] = 0
-            weights[m, 4] = s_c[k]
+            weights[m, column] = s_c[k]
             m += 1
         middle[f] = m
         for k in range(t_ptr[f], t_ptr[f + 1]):
@@ -75,9 +71,16 @@ def pack_segments(  # type: ignore[no-untyped-def]
             records[m, 1] = t_hi[k]
             records[m, 2] = t_source[k]
             records[m, 3] = t_table[k]
-            weights[m, 4] = t_c[k]
+            weights[m, column] = t_c[k]
             m += 1
         pointer[f + 1] = m
+        a = np.int64(0)
+        b = np.int64(length[f])
+        for k in range(begin, m):
+            a = max(a, np.int64(records[k, 0]))
+            b = min(b, np.int64(records[k, 1]))
+        fuse_lo[f] = a if b > a else 0
+        fuse_hi[f] = b if b > a else 0
 
 
 @njit(cache=True, nogil=True, boundscheck=True)
@@ -88,7 +91,7 @@ def reference_block(y, x, tables, o, n, p, d, beta, base, first, middle, last, r
         for k in range(first, last):
             if records[k, 0] <= i < records[k, 1]:
                 slope = tables[records[k, 3] + i] if k >= middle else 1.0
-                value += beta * weights[k, 4] * slope * x[records[k, 2] + i]
+                value += beta * weights[k, weights.shape[1] - 1] * slope * x[records[k, 2] + i]
         y[o + i] = value
 
 
@@ -186,9 +189,8 @@ def _make_block(masked: bool) -> Any:
 
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
             emit = Emitter(context, builder)
-            y_, x_, tables_, records_, weights_ = (
-                emit.data(signature.args[k], args[k]) for k in (0, 1, 2, 12, 13)
-            )
+            y_, x_, tables_, records_ = (emit.data(signature.args[k], args[k]) for k in (0, 1, 2, 12))
+            width = ir.Constant(emit.index, RECORD_COLUMNS[signature.args[12].dtype.bitwidth // 8])
             o_, n_, p_, d_, beta_, base_, first_, middle_, last_ = args[3:12]
             iota = ir.Constant(ir.VectorType(emit.index, LANES), list(range(LANES)))
             lanes = builder.add(emit.splat(p_), iota)
@@ -199,20 +201,24 @@ def _make_block(masked: bool) -> Any:
                 _diagonal(emit, x_, tables_, state, builder.add(base_, p_), d_, beta_, valid), total
             )
 
-            def column(data: Any, row: Any, k: int) -> Any:
-                return emit.at(data, builder.add(row, ir.Constant(emit.index, k)))
+            def column(row: Any, k: int) -> Any:
+                value = emit.at(records_, builder.add(row, ir.Constant(emit.index, k)))
+                return value if value.type == emit.index else builder.sext(value, emit.index)
 
-            five = ir.Constant(emit.index, 5)
-            edges = [builder.mul(edge, five) for edge in (first_, middle_, last_)]
+            def weight_of(row: Any) -> Any:
+                place = builder.gep(records_, [builder.add(row, ir.Constant(emit.index, 4))], inbounds=True)
+                return builder.load(builder.bitcast(place, ir.DoubleType().as_pointer()), align=8)
+
+            edges = [builder.mul(edge, width) for edge in (first_, middle_, last_)]
             for begin, end, tabulated in ((edges[0], edges[1], False), (edges[1], edges[2], True)):
-                with cgutils.for_range_slice(builder, begin, end, five, inc=True) as (row, _):
+                with cgutils.for_range_slice(builder, begin, end, width, inc=True) as (row, _):
                     inside = None
                     if masked:
-                        inside = emit.inside(lanes, column(records_, row, 0), column(records_, row, 1))
-                    value = emit.load(x_, builder.add(column(records_, row, 2), p_), inside)
-                    weight = emit.splat(builder.fmul(beta_, column(weights_, row, 4)))
+                        inside = emit.inside(lanes, column(row, 0), column(row, 1))
+                    value = emit.load(x_, builder.add(column(row, 2), p_), inside)
+                    weight = emit.splat(builder.fmul(beta_, weight_of(row)))
                     if tabulated:
-                        slope = emit.load(tables_, builder.add(column(records_, row, 3), p_), inside)
+                        slope = emit.load(tables_, builder.add(column(row, 3), p_), inside)
                         weight = emit.multiply(weight, slope)
                     builder.store(emit.add(builder.load(total), emit.multiply(weight, value)), total)
             emit.store(builder.load(total), y_, state, valid)

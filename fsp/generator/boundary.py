@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fsp.generator import kernels, segments
+from fsp.generator.inflow import index_type
 from fsp.statespace.fibres import FibreSet
 
 __all__ = ["Boundary"]
@@ -21,42 +23,76 @@ class Boundary:
 
     Attributes
     ----------
+    local : ndarray
+        Which of the reactions that the generator knows leaves, in as few bytes as that takes.
     reaction : ndarray of int64
-        The reaction of the network that leaves.
+        The same among the reactions of the network, and then ``further``.
+    further : ndarray of int64
+        The reactions of ways out that are no segments; see `fsp.generator.redirected`.
+    start, stop : ndarray
+        The states, by position.
     fibre, lo, hi : ndarray of int64
-        The states: counts ``lo <= v < hi`` along the fibre.
-    start, stop : ndarray of int64
-        The same states by position.
+        The same states: counts ``lo <= v < hi`` along the fibre. These are worked out anew whenever they are asked for,
+        because the segments of a large set of three species take as much memory as a vector.
+    c, table : ndarray
+        The outflow rate, or the factor of that and where in the tables the others are; -1 if it is the same for all states.
     positions : ndarray of int64
         All states with outflow, ascending; empty if ``rates`` is for all states.
     rates : ndarray of float64
         Their outflow rates, over all reactions; for every state of the set if many have outflow.
 
-    Both take memory in proportion to the states, and are made when they are first asked for.
+    The last two take memory in proportion to the states, and are made when they are first asked for.
     """
 
     def __init__(
         self, local: IntArray, fibre: IntArray, lo: IntArray, hi: IntArray, c: FloatArray, table: IntArray,
         space: FibreSet, reactions: IntArray, tables: FloatArray | None = None,
     ) -> None:  # fmt: skip
-        self.local = local
-        self.reaction = reactions[local]
-        self.fibre, self.lo, self.hi, self.c = fibre, lo, hi, c
-        self.start = space.offset[fibre] + lo - space.first[fibre]
-        self.stop = self.start + hi - lo
-        self.table = np.where(table != segments.NO_TABLE, table + lo, -1)
+        kind = index_type(space.n_states, 0 if tables is None else tables.size, int(table.max(initial=0)))
+        self.local: NDArray[Any] = local.astype(np.min_scalar_type(max(reactions.size, 1)))
+        start = space.offset[fibre] + lo - space.first[fibre]
+        self.start: NDArray[Any] = start.astype(kind)
+        self.stop: NDArray[Any] = (start + (hi - lo)).astype(kind)
+        self.c = c
+        self.table: NDArray[Any] = np.where(table != segments.NO_TABLE, table + lo, -1).astype(kind)
         self.segments = (self.start, self.stop, c, self.table)
-        self._n, self._tables = space.n_states, tables
+        self.further = np.empty(0, np.int64)
+        self._space, self._reactions, self._tables = space, reactions, tables
 
     @property
     def n_segments(self) -> int:
         """The number of segments."""
         return int(self.local.size)
 
+    @property
+    def reaction(self) -> IntArray:
+        """The reaction of the network that leaves."""
+        reaction = self._reactions[self.local]
+        return np.concatenate([reaction, self.further]) if self.further.size else reaction
+
+    @property
+    def fibre(self) -> IntArray:
+        """The fibre of each segment."""
+        fibre: IntArray = np.searchsorted(self._space.offset, self.start, side="right") - 1
+        return fibre
+
+    @property
+    def lo(self) -> IntArray:
+        """The first count along the fibre."""
+        fibre = self.fibre
+        lo: IntArray = self.start - self._space.offset[fibre] + self._space.first[fibre]
+        return lo
+
+    @property
+    def hi(self) -> IntArray:
+        """The count behind the last one."""
+        hi: IntArray = self.lo + (self.stop - self.start)
+        return hi
+
     @cached_property
     def _by_state(self) -> tuple[IntArray, FloatArray]:
         assert self._tables is not None  # else the caller sets positions and rates
-        positions, rates = kernels.boundary_rates(self._n, *self.segments, self._tables)
+        positions, rates = kernels.boundary_rates(self._space.n_states, *self.segments, self._tables)
         return positions, rates
 
     @cached_property
@@ -72,7 +108,7 @@ class Boundary:
     @property
     def nbytes(self) -> int:
         """The memory of the segments."""
-        return 72 * self.n_segments
+        return sum(a.nbytes for a in (self.local, *self.segments))
 
     @property
     def size(self) -> int:

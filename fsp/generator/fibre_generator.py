@@ -13,7 +13,8 @@ from fsp.generator import kernels, segments
 from fsp.generator.assembled_kernels import no_weights
 from fsp.generator.boundary import Boundary
 from fsp.generator.entries import diagonal_parts, triplets
-from fsp.generator.inflow import Inflow
+from fsp.generator.heap import LARGE, give_back
+from fsp.generator.inflow import Inflow, SegmentLists
 from fsp.generator.recurrence import chebyshev_series, clip, norms, recurrence_in_place
 from fsp.generator.series import power_series
 from fsp.generator.tables import FactorTables
@@ -79,23 +80,28 @@ class FibreGenerator:
         self.table_box = (tables.low, tables.high)  # of these; the object may be extended later
         self._lists = (tables.const, tables.factor_pointer, tables.factor_base, tables.factor_stride,
                        tables.along_base, tables.along_stride)  # fmt: skip
+        self._flagged = tables.flagged
         fibres = (space.prefix, space.first, space.length)
-        c, start, error = segments.survey(*fibres, *self._lists, tables.flagged, self.tables)
+        c, start, error = self._survey_fibres()
         self._check(error)
         coordinates = space.coordinates
         found, c_found, m, error = segments.boundary_segments(
             *fibres, tables.shifts, c, start, self.tables, coordinates.offset, coordinates.matrix
         )
         self._check(error)
-        local, fibre, lo, hi, table = (row.copy() for row in found[:, :m])
+        local, fibre, lo, hi, table = found[:, :m]
         self.boundary = Boundary(
             local, fibre, lo, hi, c_found[:m].copy(), table, space, tables.reactions, self.tables
         )
+        del found, c_found, local, fibre, lo, hi, table
         self.fibre_exit, *mixed = diagonal_parts(space.first, c, start, tables.along_base, tables.pure)
         self._mixed = (mixed[0], mixed[1])
         self._diagonal = (space.first, space.offset, self.fibre_exit, tables.diagonal_base, self.tables)
         self._parts_of_inflow: Inflow | None = None
-        self._survey: tuple[Any, ...] = (tables.shifts, c, start, tables.along_base, tables.pure)
+        self._shifts, self._pure = tables.shifts, tables.pure
+        self._survey: tuple[Any, ...] = ()
+        if space.n_states < LARGE:
+            self._survey = (self._shifts, c, start, tables.along_base, tables.pure)
         self._assembled: tuple[Any, ...] = no_weights()
         self._largest: float | None = None
         self.threads = threads_for(space.n_states, threads)
@@ -105,15 +111,48 @@ class FibreGenerator:
     def _inflow(self) -> Inflow:
         """What products go through: made when it is first needed, because some sets are only asked for their boundary."""
         if self._parts_of_inflow is None:
-            self._parts_of_inflow = Inflow.of(self.space, self._survey, self._mixed)
+            self._parts_of_inflow = Inflow.of(self.space, self._make_lists(), self.tables.size)
             self._survey = ()
+            give_back(self.n_states)  # the lists of a large set
         return self._parts_of_inflow
+
+    @property
+    def _segment_lists(self) -> SegmentLists:
+        """The segments with their reactions: kept from when they are first asked for."""
+        inflow = self._parts_of_inflow
+        lists = None if inflow is None else inflow.lists
+        if lists is None:
+            lists = self._make_lists()
+            if inflow is None:
+                inflow = self._parts_of_inflow = Inflow.of(self.space, lists, self.tables.size)
+            inflow.lists = lists
+        return lists
+
+    def _make_lists(self) -> SegmentLists:
+        return SegmentLists.of(self.space, self._surveyed(), self._mixed)
+
+    def _surveyed(self) -> tuple[Any, ...]:
+        """Return what `SegmentLists` are made from, which is not kept for large sets."""
+        if self._survey:
+            return self._survey
+        c, start, _ = self._survey_fibres()
+        return self._shifts, c, start, self._lists[4], self._pure
+
+    def _survey_fibres(self) -> tuple[FloatArray, IntArray, IntArray]:
+        space = self.space
+        c, start, error = segments.survey(
+            space.prefix, space.first, space.length, *self._lists, self._flagged, self.tables
+        )
+        return c, start, error
+
+    def release_segments(self) -> None:
+        """Forget what products go through, to make room; it is made again for the next product."""
+        self._parts_of_inflow = None
 
     @property
     def _product_arrays(self) -> tuple[Any, ...]:
         """The last arguments of the compiled product."""
-        inflow = self._inflow
-        return (*self._diagonal, *inflow.fuse, *inflow.s, *inflow.t, *inflow.packed)
+        return (*self._diagonal, *self._inflow.packed)
 
     def _check(self, error: IntArray) -> None:
         code, local, fibre, v = (int(e) for e in error)
@@ -165,7 +204,7 @@ class FibreGenerator:
     def nbytes(self) -> int:
         """Memory of the generator, without the state set and the vectors."""
         segments = len(self.reactions) * self.space.n_fibres  # about as many as there will be
-        inflow = 96 * segments if self._parts_of_inflow is None else self._parts_of_inflow.nbytes
+        inflow = 28 * segments if self._parts_of_inflow is None else self._parts_of_inflow.nbytes
         return int(inflow + self.fibre_exit.nbytes + self.tables.nbytes) + self.boundary.nbytes
 
     def product(
@@ -202,7 +241,8 @@ class FibreGenerator:
         """Return ``A' z``: the backward operator, for expectations as functions of the initial state."""
         z = self._vector(z)
         out: FloatArray = np.empty_like(z)
-        kernels.add_transpose(z, out, 0.0, 1.0, *self._diagonal, *self._inflow.s, *self._inflow.t)
+        lists = self._segment_lists
+        kernels.add_transpose(z, out, 0.0, 1.0, *self._diagonal, *lists.s, *lists.t)
         return out
 
     def exit_rates(self) -> FloatArray:
@@ -379,9 +419,10 @@ class FibreGenerator:
     def triplets(self) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
         """Return rows, columns, values and reactions of all off-diagonal entries."""
         parts = []
+        lists = self._segment_lists
         groups = (
-            (*self._inflow.s, self._inflow.s[1], self._inflow.s_reaction, True),
-            (*self._inflow.t, self._inflow.t_reaction, False),
+            (*lists.s, lists.s[1], lists.s_reaction, True),
+            (*lists.t, lists.t_reaction, False),
         )
         for ptr, lo, hi, source, c, table, reaction, plain in groups:
             size = int((hi - lo).sum())

@@ -247,6 +247,8 @@ def grow_outflow(
         How many firings of the reaction to add.
     """
     b = generator.boundary
+    if generator.by_segment:  # where memory counts: a larger set has a generator of its own
+        generator.release_segments()
     lo, hi = np.empty(b.n_segments, np.int64), np.empty(b.n_segments, np.int64)
     _significant(x, b.start, b.stop, b.lo, b.c, b.table, generator.tables, allowance, lo, hi)
     chosen = np.flatnonzero(hi > lo)

@@ -8,19 +8,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.generator import kernels, segments
-from fsp.generator.blocks import pack_segments
+from fsp.generator import segments
+from fsp.generator.blocks import RECORD_COLUMNS, pack_segments
 from fsp.generator.entries import add_diagonal
+from fsp.generator.heap import LARGE
 from fsp.statespace.fibres import FibreSet
 
-__all__ = ["Inflow"]
+__all__ = ["Inflow", "SegmentLists", "index_type"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+#: Positions below this fit into four bytes, with room for those before the start of a fibre or a table.
+_NARROW = 2**31 - 2**16
+
+
+def index_type(*sizes: int) -> type[np.signedinteger[Any]]:
+    """Return the type of positions in arrays of these sizes."""
+    return np.int32 if max(sizes) < _NARROW else np.int64
+
 
 @dataclass(frozen=True)
-class Inflow:
+class SegmentLists:
     """Segments of inflow by target fibre, as `fsp.generator.segments.inflow_segments` makes them.
 
     Attributes
@@ -30,21 +39,15 @@ class Inflow:
         the exit rates that are not the same on all fibres are among the latter, with negative ``c``.
     s_reaction, t_reaction : ndarray
         Their reactions.
-    fuse : tuple of ndarray
-        The part of each fibre that all segments cover.
-    packed : tuple of ndarray
-        All segments of a fibre behind one another, see `fsp.generator.blocks.pack_segments`.
     """
 
     s: tuple[Any, ...]
     t: tuple[Any, ...]
     s_reaction: IntArray
     t_reaction: IntArray
-    fuse: tuple[IntArray, IntArray]
-    packed: tuple[Any, ...]
 
     @classmethod
-    def of(cls, space: FibreSet, survey: tuple[Any, ...], mixed: tuple[FloatArray, IntArray]) -> Inflow:
+    def of(cls, space: FibreSet, survey: tuple[Any, ...], mixed: tuple[FloatArray, IntArray]) -> SegmentLists:
         """Return the segments of a set.
 
         Parameters
@@ -65,15 +68,43 @@ class Inflow:
             *t, t_reaction = add_diagonal(
                 space.length, space.offset, along_base, pure, *mixed, *t, t_reaction
             )
-        n = space.n_fibres
-        pointer, records = np.zeros(n + 1, np.int64), np.empty((int(s[0][-1] + t[0][-1]), 5), np.int64)
-        packed = (pointer, np.empty(n, np.int64), records, records.view(np.float64))
-        pack_segments(*s, *t, *packed)
-        fuse = kernels.fuse_ranges(space.length, *s[:3], *t[:3])
-        return cls(tuple(s), tuple(t), s_reaction, t_reaction, fuse, packed)
+        return cls(tuple(s), tuple(t), s_reaction, t_reaction)
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the lists."""
+        return sum(a.nbytes for a in (*self.s, *self.t, self.s_reaction, self.t_reaction))
+
+
+@dataclass
+class Inflow:
+    """What a product needs of the segments.
+
+    Attributes
+    ----------
+    packed : tuple of ndarray
+        For each fibre the part that all its segments cover; then all segments of a fibre behind one another, see
+        `fsp.generator.blocks.pack_segments`. Positions take four bytes where that is enough.
+    lists : SegmentLists or None
+        What they were made from. Large sets do not keep it; it is made again where it is asked for.
+    """
+
+    packed: tuple[Any, ...]
+    lists: SegmentLists | None
+
+    @classmethod
+    def of(cls, space: FibreSet, lists: SegmentLists, table_size: int) -> Inflow:
+        """Pack the segments of a set, with tables of so many entries."""
+        n, size = space.n_fibres, int(lists.s[0][-1] + lists.t[0][-1])
+        kind = index_type(space.n_states, table_size, size)
+        fuse_lo, fuse_hi, pointer, middle = (np.zeros(m, kind) for m in (n, n, n + 1, n))
+        records = np.empty((size, RECORD_COLUMNS[pointer.itemsize]), kind)
+        packed = (fuse_lo, fuse_hi, pointer, middle, records, records.view(np.float64))
+        pack_segments(space.length, *lists.s, *lists.t, *packed)
+        return cls(packed, lists if space.n_states < LARGE else None)
 
     @property
     def nbytes(self) -> int:
         """The memory of the segments."""
-        arrays = (*self.s, *self.t, *self.fuse, *self.packed[:3], self.s_reaction, self.t_reaction)
-        return sum(a.nbytes for a in arrays)
+        lists = 0 if self.lists is None else self.lists.nbytes
+        return int(sum(a.nbytes for a in self.packed[:-1])) + lists

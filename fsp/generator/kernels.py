@@ -18,7 +18,6 @@ __all__ = [
     "boundary_flow",
     "boundary_rates",
     "exit_rates",
-    "fuse_ranges",
     "largest_decrease",
     "max_exit_rate",
     "product",
@@ -58,33 +57,16 @@ def _add_table(y, o, n, x, x1, t, t1, c1):  # type: ignore[no-untyped-def]
         write(y, o + i, read(y, o + i) + c1 * read(t, t1 + i) * read(x, x1 + i))
 
 
-@njit(cache=True, nogil=True)
-def fuse_ranges(length, s_ptr, s_lo, s_hi, t_ptr, t_lo, t_hi):  # type: ignore[no-untyped-def]
-    """Part of each fibre that all its segments cover, as ``lo, hi``; 0, 0 if there is none."""
-    n = length.size
-    lo = np.zeros(n, np.int64)
-    hi = np.zeros(n, np.int64)
-    for f in range(n):
-        a = np.int64(0)
-        b = length[f]
-        for k in range(s_ptr[f], s_ptr[f + 1]):
-            a = max(a, s_lo[k])
-            b = min(b, s_hi[k])
-        for k in range(t_ptr[f], t_ptr[f + 1]):
-            a = max(a, t_lo[k])
-            b = min(b, t_hi[k])
-        if b > a:
-            lo[f] = a
-            hi[f] = b
-    return lo, hi
-
-
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def product(  # type: ignore[no-untyped-def]
     f0, f1, x, y, alpha, beta, weight, total, first, offset, fibre_exit, diagonal_base, tables, fuse_lo, fuse_hi,
-    s_ptr, s_lo, s_hi, s_source, s_c, t_ptr, t_lo, t_hi, t_source, t_c, t_table, pointer, middle, records, weights,
+    pointer, middle, records, weights,
 ):  # fmt: skip
-    """``y = alpha x + beta A x`` on the fibres ``f0`` to ``f1``; then ``total += weight y`` where ``weight > 0``."""
+    """``y = alpha x + beta A x`` on the fibres ``f0`` to ``f1``; then ``total += weight y`` where ``weight > 0``.
+
+    The last arguments are those that `fsp.generator.blocks.pack_segments` sets.
+    """
+    column = weights.shape[1] - 1
     done = offset[f0]  # up to where the total is complete
     first_fibre = f0
     while first_fibre < f1:
@@ -110,17 +92,13 @@ def product(  # type: ignore[no-untyped-def]
                     continue
                 d = alpha - beta * fibre_exit[f]
                 base = diagonal_base + first[f]
-                k = pointer[f]
-                k_middle = middle[f]
-                k_end = pointer[f + 1]
-                s = s_ptr[f]
-                s_end = s_ptr[f + 1]
-                t = t_ptr[f]
-                t_end = t_ptr[f + 1]
-                lo = fuse_lo[f]
-                hi = fuse_hi[f]
+                k = np.int64(pointer[f])
+                k_middle = np.int64(middle[f])
+                k_end = np.int64(pointer[f + 1])
+                lo = np.int64(fuse_lo[f])
+                hi = np.int64(fuse_hi[f])
                 p = start
-                fused = hi - lo >= _LONG and s_end - s <= 4 and t_end - t <= 2
+                fused = hi - lo >= _LONG and k_middle - k <= 4 and k_end - k_middle <= 2
                 while p < stop:
                     if fused and p >= lo:
                         break
@@ -134,20 +112,30 @@ def product(  # type: ignore[no-untyped-def]
                     x1 = x2 = x3 = x4 = x5 = x6 = o
                     t3 = t4 = base
                     c1 = c2 = c3 = c4 = c5 = c6 = 0.0
-                    if s < s_end:
-                        x1, c1 = s_source[s], beta * s_c[s]
-                    if s + 1 < s_end:
-                        x2, c2 = s_source[s + 1], beta * s_c[s + 1]
-                    if s + 2 < s_end:
-                        x5, c5 = s_source[s + 2], beta * s_c[s + 2]
-                    if s + 3 < s_end:
-                        x6, c6 = s_source[s + 3], beta * s_c[s + 3]
-                    if t < t_end:
-                        x3, c3, t3 = t_source[t], beta * t_c[t], t_table[t]
-                    if t + 1 < t_end:
-                        x4, c4, t4 = t_source[t + 1], beta * t_c[t + 1], t_table[t + 1]
+                    if k < k_middle:
+                        x1, c1 = np.int64(records[k, 2]), beta * weights[k, column]
+                    if k + 1 < k_middle:
+                        x2, c2 = np.int64(records[k + 1, 2]), beta * weights[k + 1, column]
+                    if k + 2 < k_middle:
+                        x5, c5 = np.int64(records[k + 2, 2]), beta * weights[k + 2, column]
+                    if k + 3 < k_middle:
+                        x6, c6 = np.int64(records[k + 3, 2]), beta * weights[k + 3, column]
+                    t = k_middle
+                    if t < k_end:
+                        x3, c3, t3 = (
+                            np.int64(records[t, 2]),
+                            beta * weights[t, column],
+                            np.int64(records[t, 3]),
+                        )
+                    if t + 1 < k_end:
+                        t += 1
+                        x4, c4, t4 = (
+                            np.int64(records[t, 2]),
+                            beta * weights[t, column],
+                            np.int64(records[t, 3]),
+                        )
                     common = min(hi, stop)
-                    if s_end - s <= 2:
+                    if k_middle - k <= 2:
                         while p + LANES <= common:
                             fused_2s2t(
                                 y, x, tables, o + p, d, beta, base + p, x1 + p, c1, x2 + p, c2, x3 + p, c3, t3 + p, x4 + p,

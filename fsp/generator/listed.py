@@ -44,7 +44,7 @@ class ListedGenerator(FibreGenerator):
     def _program(self) -> tuple[Any, ...]:
         """The list, made for the first product: some sets are only asked for their boundary."""
         if self._listed is None:
-            shifts, c, start, along_base, _ = self._for_list
+            shifts, c, start, along_base, _ = self._for_list or self._surveyed()
             space = self.space
             common = (space.prefix, space.first, space.length, space.offset, shifts, c, start, along_base)
             s, t = (segments.inflow_segments(*common, along)[:6] for along in (False, True))

@@ -58,7 +58,7 @@ class _WithTransitions(FibreGenerator):
         b = self.boundary
         outflow = self.outflow_rates() + np.bincount(self._out_source, self._out_rate, space.n_states)
         b.positions, b.rates = np.empty(0, np.int64), outflow  # a rate for every state
-        b.reaction = np.concatenate([b.reaction, found.reaction[out]])
+        b.further = found.reaction[out]
         self._listed = True
 
     @property

@@ -140,7 +140,8 @@ class Chebyshev:
         np.multiply(p, value[0], out=total)
         flow, here = operator.outflow(p)
         felt = beta * integral[0]
-        self.residence += felt * here
+        add_to(self.residence, felt, here)
+        del here
         leaked = flow * felt
         add_to(total, value[1], image)
         # Each of ``terms`` numbers in a row is off by two roundings of its weight and one of its product, and summed.
@@ -172,7 +173,8 @@ class Chebyshev:
             felt = 2.0 * beta * integral[k]
             flow, here = operator.outflow(v)
             leaked += flow * felt
-            self.residence += felt * here
+            add_to(self.residence, felt, here)
+            del here
             rounding += integral[k] * (per_column * lengths[k] + _U * lengths[k - 1])
             if (
                 k + 2 >= value.size

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.generator.fibre_generator import FibreGenerator
+from fsp.generator.heap import give_back
 from fsp.ledger import Ledger
 from fsp.statespace.fibres import FibreSet
 from fsp.transient.audit import check_balance, check_tolerance, leaks_by_boundary
@@ -21,7 +22,7 @@ from fsp.transient.planning import SHARE_LEAKED, SHARE_PRUNED, Planner, Step
 from fsp.transient.protocol import Progress, Stepper
 from fsp.transient.saved import loop_state, restore_loop
 from fsp.transient.steady import decay_at_rest
-from fsp.transient.vectors import copy_with_room, give_back, grow
+from fsp.transient.vectors import copy_with_room, grow
 from fsp.transient.working_set import WorkingSet
 
 __all__ = ["AdaptiveLoop", "Snapshot"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fsp.transient.poisson import PoissonSeries, poisson_series
 from fsp.transient.protocol import Operator, Progress
-from fsp.transient.vectors import empty_like, has_room, lengthened
+from fsp.transient.vectors import add_to, empty_like, has_room, lengthened
 
 __all__ = ["Uniformisation"]
 
@@ -105,7 +105,8 @@ class Uniformisation:
                     break
                 felt = series.later[self._k + 1] / rate
                 self.leaked += flow * felt
-                self.residence += felt * here
+                add_to(self.residence, felt, here)
+                del here
                 self._k += 1
                 operator.product(self._v, self._next, 1.0, self.beta, series.fine[self._k], self._total)
                 self._v, self._next = self._next, self._v

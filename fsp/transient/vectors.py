@@ -7,20 +7,18 @@ grow a little each time would leave behind holes into which the next ones do not
 
 from __future__ import annotations
 
-import ctypes
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fsp.generator.heap import LARGE
 from fsp.statespace.fibres import FibreSet
 
 __all__ = [
     "add_to",
     "copy_with_room",
     "empty_like",
-    "give_back",
     "grow",
     "has_room",
     "lengthened",
@@ -28,9 +26,6 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-
-#: From so many states on a vector has room to grow.
-LARGE = 200_000
 
 #: Fewest entries of a block: 32 MiB and more, which allocators map on their own.
 LEAST_ROOM = 2**22 + 2**12
@@ -110,20 +105,3 @@ def transfer(space: FibreSet, vector: FloatArray, target: FibreSet) -> tuple[Flo
         return space.transfer(vector, target, room)
     parts = [space.transfer(part, target) for part in vector]
     return np.stack([part for part, _ in parts]), abs(sum(lost for _, lost in parts))
-
-
-@cache
-def _trim() -> Any:
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # not the C library of GNU
-        return None
-
-
-def give_back(size: int) -> None:
-    """Let the allocator return what it keeps free to the system, if vectors have so many entries that it may be much.
-
-    What a set of this size needs for a short time leaves free memory behind, into which the next vector may not fit.
-    """
-    if size >= LARGE and _trim() is not None:
-        _trim()(0)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fsp.errors import StateSpaceLimitError
 from fsp.generator.fibre_generator import FibreGenerator
 from fsp.generator.growth import closure, reachable
+from fsp.generator.heap import LARGE, give_back
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
 from fsp.ledger import Ledger
@@ -22,7 +23,7 @@ from fsp.statespace.orientation import PIECE, along_longest_axis, enumerated_by
 from fsp.statespace.pruning import prune
 from fsp.transient.growing import GROWTH_COST
 from fsp.transient.limits import Limits
-from fsp.transient.vectors import LARGE, empty_like, give_back, transfer
+from fsp.transient.vectors import empty_like, transfer
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from random_networks import Brute, brute_force, lattice_points, networks
 
 import fsp
-from fsp.generator import FactorTables, FibreGenerator, threads
+from fsp.generator import FactorTables, FibreGenerator, fibre_generator, inflow, threads
 from fsp.generator.assembled import AssembledGenerator
 from fsp.generator.listed import ListedGenerator
 from fsp.generator.select import make_generator
@@ -218,7 +218,7 @@ def test_control_unperturbed(kind):
 
 def test_control_one_weight_per_fibre_is_off():
     generator, brute = control(FibreGenerator)
-    generator._inflow.s[4][3] *= 1.0 + 1e-12
+    generator._inflow.packed[-1][3, -1] *= 1.0 + 1e-12
     with pytest.raises(AssertionError):
         check_generator(generator, brute)
 
@@ -299,3 +299,38 @@ def test_long_fibres_in_strips_beside_short_ones(weight):
     generator.product(x, out, 0.5, 1e-3, weight, total)
     np.testing.assert_allclose(out, expected, rtol=1e-13, atol=1e-15)
     np.testing.assert_allclose(total, summed, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+def test_segments_of_large_sets_and_with_long_positions_are_the_same(monkeypatch, narrow):
+    """Large sets forget what they can make again; positions that do not fit into four bytes take eight."""
+    usual, brute = control(FibreGenerator)
+    with monkeypatch.context() as patch:
+        patch.setattr(fibre_generator, "LARGE", 1)
+        patch.setattr(inflow, "LARGE", 1)
+        if not narrow:
+            patch.setattr(inflow, "_NARROW", 0)
+        generator, _ = control(FibreGenerator)
+        x = np.random.default_rng(3).random(generator.n_states)
+        for _ in range(2):
+            assert generator._inflow.lists is None
+            assert {a.dtype for a in generator._inflow.packed[:-1]} == {np.dtype("i4" if narrow else "i8")}
+            assert generator.boundary.start.dtype == generator._inflow.packed[0].dtype
+            np.testing.assert_array_equal(generator.apply(x), usual.apply(x))
+            np.testing.assert_array_equal(generator.apply_transpose(x), usual.apply_transpose(x))
+            np.testing.assert_array_equal(generator.segment_outflow(x), usual.segment_outflow(x))
+            for mine, theirs in zip(generator.triplets(), usual.triplets(), strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+            generator.release_segments()
+        check_generator(generator, brute)
+
+
+def test_boundary_by_position_and_by_count():
+    generator, _ = control(FibreGenerator)
+    b, space = generator.boundary, generator.space
+    assert b.n_segments > 10
+    np.testing.assert_array_equal(space.offset[b.fibre] + b.lo - space.first[b.fibre], b.start)
+    np.testing.assert_array_equal(b.hi - b.lo, b.stop - b.start)
+    assert (b.lo >= space.first[b.fibre]).all()
+    assert (b.hi <= space.first[b.fibre] + space.length[b.fibre]).all()
+    assert (space.index(generator.boundary_targets()) < 0).all()
