@@ -81,7 +81,7 @@ def conditional_hull(lattice: Lattice, space: FibreSet) -> ConditionalHull:
     --------
     >>> import fsp
     >>> from fsp.statespace import Coordinates, FibreSet
-    >>> coordinates = Coordinates.of(network := fsp.gallery.birth_death())
+    >>> coordinates = Coordinates.of(network := fsp.gallery.immigration_death())
     >>> hull = conditional_hull(Lattice(network, coordinates), FibreSet.from_states(coordinates, [[0], [1], [2]]))
     >>> hull.entries.tolist(), len(hull.corners)
     ([2], 1)
