@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["CONSTANT_BITS", "Affine", "Polynomial", "affine", "constant", "polynomial"]
+__all__ = ["CONSTANT_BITS", "Affine", "Polynomial", "affine", "constant", "multiply", "polynomial"]
 
 #: A monomial is a tuple of (species, power) in ascending order; a polynomial maps monomials to coefficients.
 Monomial = tuple[tuple[int, int], ...]
@@ -125,7 +125,7 @@ def _expand(tree: Any, species: Mapping[str, int], values: Mapping[str, Fraction
             piece = _expand(part, species, values)
             if piece is None:
                 return None
-            total = _sum(total, piece) if tree.is_Add else _product(total, piece)
+            total = _sum(total, piece) if tree.is_Add else multiply(total, piece)
             if len(total) > _MOST_TERMS:
                 return None
         return total
@@ -137,7 +137,7 @@ def _expand(tree: Any, species: Mapping[str, int], values: Mapping[str, Fraction
             total = {(): Fraction(1)}
             for k in range(int(exponent)):
                 factor = base if tree.is_Pow else _scale(_sum(base, {(): Fraction(-k)}), Fraction(1, k + 1))
-                total = _product(total, factor)
+                total = multiply(total, factor)
                 if len(total) > _MOST_TERMS:
                     return None
             return total
@@ -156,7 +156,8 @@ def _scale(a: Polynomial, factor: Fraction) -> Polynomial:
     return {monomial: value * factor for monomial, value in a.items()}
 
 
-def _product(a: Polynomial, b: Polynomial) -> Polynomial:
+def multiply(a: Polynomial, b: Polynomial) -> Polynomial:
+    """Return the product of two polynomials."""
     total: Polynomial = {}
     for left, x in a.items():
         for right, y in b.items():

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fsp.interval import Interval
 from fsp.moments.majorants import bounded_rate
-from fsp.moments.polynomial import Polynomial, polynomial
+from fsp.moments.polynomial import Polynomial, multiply, polynomial
 from fsp.moments.ranges import Box, value_range
 from fsp.stationary.drift_function import DriftFunction
 from fsp.stationary.lattice import UNIT, Lattice
@@ -48,18 +48,6 @@ class NoDrift(Exception):
     def __init__(self, message: str, trap: IntArray | None = None) -> None:
         super().__init__(message)
         self.trap = trap
-
-
-def _times(a: Polynomial, b: Polynomial) -> Polynomial:
-    total: Polynomial = {}
-    for left, x in a.items():
-        for right, y in b.items():
-            powers = dict(left)
-            for axis, power in right:
-                powers[axis] = powers.get(axis, 0) + power
-            key = tuple(sorted(powers.items()))
-            total[key] = total.get(key, Fraction(0)) + x * y
-    return total
 
 
 def _affine_polynomial(affine: Affine) -> Polynomial:
@@ -96,7 +84,7 @@ class SeparableBound:
         for axis, species in enumerate(lattice.coordinates.axes):
             self.box = self.box.within(self.names[species], Interval(0.0, float(self.largest[axis])))
         self.parts = [_OneCount() for _ in range(lattice.n_axes)]
-        self.total: Polynomial = _times(reward.polynomial(), {(): Fraction(decrease)})
+        self.total: Polynomial = multiply(reward.polynomial(), {(): Fraction(decrease)})
         for r in lattice.reactions:
             self._add(r, drift.exact_change(lattice.shifts[r]))
         self.constant = self._separate()
@@ -115,7 +103,7 @@ class SeparableBound:
             product: Polynomial = {(): value}
             for species, power in monomial:
                 for _ in range(power):
-                    product = _times(product, self._on_axes(species))
+                    product = multiply(product, self._on_axes(species))
             self._collect(total, product)
         return total
 
@@ -131,7 +119,7 @@ class SeparableBound:
         tree = propensity.expression
         exact = polynomial(tree, {name: k for k, name in enumerate(self.names)}, self.values)
         if exact is not None:
-            self._collect(self.total, _times(self._substitute(exact), _affine_polynomial(change)))
+            self._collect(self.total, multiply(self._substitute(exact), _affine_polynomial(change)))
             return
         axes = self.lattice.coordinates.axes
         species = [self.names.index(name) for name in propensity.species]
@@ -165,12 +153,12 @@ class SeparableBound:
                 raise NoDrift(message)
             upper: Polynomial = {(): bound.upper[0]}
             for name, slope in bound.upper[1].items():
-                self._collect(upper, _times({(): slope}, self._on_axes(self.names.index(name))))
-            self._collect(self.total, _times(upper, rising))
+                self._collect(upper, multiply({(): slope}, self._on_axes(self.names.index(name))))
+            self._collect(self.total, multiply(upper, rising))
         elif change[0] < 0 and not change[1]:
             for name, slope in bound.lower.items():
                 self._collect(
-                    self.total, _times({(): slope * change[0]}, self._on_axes(self.names.index(name)))
+                    self.total, multiply({(): slope * change[0]}, self._on_axes(self.names.index(name)))
                 )
 
     # -- from monomials to one count each ------------------------------------------------------------------
