@@ -141,7 +141,10 @@ class Interval:
             message = f"the square root of {self} needs a lower end of at least 0"
             raise ArgumentError(message)
         lower = max(0.0, math.nextafter(math.sqrt(self.lower), -math.inf))
-        return Interval(lower, math.nextafter(math.sqrt(self.upper), math.inf), self.certified)
+        upper = (
+            math.nextafter(math.sqrt(self.upper), math.inf) if self.upper else 0.0
+        )  # the root of 0 is exact
+        return Interval(lower, upper, self.certified)
 
     def square(self) -> Interval:
         """Return the interval of the squares, which is tighter than ``self * self`` around 0."""

@@ -47,6 +47,11 @@ def test_square_roots_enclose(x, y):
     assert Fraction(root.upper) ** 2 >= Fraction(max(x, y))
 
 
+def test_the_root_of_nothing_is_nothing():
+    root = Interval(0.0, 0.0).sqrt()
+    assert (root.lower, root.upper) == (0.0, 0.0)
+
+
 def test_the_check_of_enclosure_can_fail():
     third = Interval(1 / 3, 1 / 3)
     assert not encloses(third, Fraction(1, 3))
