@@ -45,7 +45,10 @@ def constant(tree: Any, values: Mapping[str, Fraction]) -> Fraction | None:
     if tree.is_Rational:
         return Fraction(int(tree.p), int(tree.q))
     if tree.is_Float:
-        return Fraction(*(int(part) for part in tree.as_integer_ratio()))
+        from sympy import Rational
+
+        exact = Rational(tree)  # of the binary number; NaN and infinities are no fractions
+        return Fraction(int(exact.p), int(exact.q)) if exact.is_Rational and tree.is_finite else None
     name = type(tree).__name__
     if name in ("Pi", "Exp1"):
         return _evaluate("pi" if name == "Pi" else "e")
