@@ -330,6 +330,10 @@ def finite_hitting_bound(
     if chain.outflow.any() or _trapped(chain, position, chain.outflow).any():
         message = "the reference state is not reached from all states of the set"
         raise NoDrift(message)
+    states = space.reduced()
+    if not lattice.zeros_are_exact(states, lattice.rates(states)):
+        message = "a propensity vanishes by rounding, so that nothing shows the set to be closed"
+        raise NoDrift(message)
     keep = np.ones(space.n_states, np.bool_)
     keep[position] = False
     inside = np.zeros(space.n_states)

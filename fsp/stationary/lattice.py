@@ -171,6 +171,11 @@ class Lattice:
             counts = self.coordinates.to_counts(states[rates[:, r] == 0])
             for factor in self.network.propensities[r].factors:
                 columns = [names.index(name) for name in factor.species]
+                if not columns:  # a number, whatever the counts that it names: zero at all states or at none
+                    if constant(factor.expression, dict.fromkeys(names, Fraction(1)) | values) == 0:
+                        counts = counts[:0]
+                        break
+                    continue
                 rows, which = np.unique(counts[:, columns], axis=0, return_inverse=True)
                 if len(rows) > _MOST_ZEROS:
                     continue

@@ -276,3 +276,12 @@ def test_initial_state_chooses_the_total() -> None:
 def test_no_species_moves() -> None:
     still = fsp.ReactionNetwork({"X": 3}, ["X -> X @ 1"])
     assert fsp.solve_stationary(still).distribution.states.tolist() == [[3]]
+
+
+def test_a_way_out_that_rounds_to_nothing_is_no_proof():
+    def law(out):
+        network = fsp.ReactionNetwork({"X": 0, "Y": 5}, ["X -> Y @ 1", f"Y -> X ; {out}"], {})
+        return fsp.solve_stationary(network)
+
+    assert not law("Y*((1 + 1e-30) - 1)").certified
+    assert law("Y*0").certified  # the control: what is zero is closed
