@@ -202,13 +202,13 @@ class StationaryRun:
         )
         reference = law.space.states(law.reference, law.reference + 1)[0]
         others = law.others
-        alone = proven and law.space.n_states == 1 and not law.chain.exit.any()
+        alone = proven and law.space.n_states == 1 and not law.exit.any()
         return StationaryResult(
             self.network, distribution, ledger,
             residual=float(np.abs(law.residual.inside[others]).sum() + law.residual.margin[others].sum()),
             outflow=float(law.residual.flow.sum()),
             reference=dict(zip(names, reference.tolist(), strict=True)),
-            method=law.info.split(" ")[0] if law.solver is None else getattr(law.solver, "name", "auto"),
+            method=law.method,
             explanation=f"{law.space.n_states:,} states, {law.info}",
             why=self._why(found),
             statistics={"states": law.space.n_states, **found.statistics},

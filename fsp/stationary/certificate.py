@@ -79,7 +79,10 @@ def weighted_residual(law: TruncatedLaw, weight: Callable[[IntArray], LongArray]
 
 
 def return_times(law: TruncatedLaw) -> NDArray[np.float64]:
-    """Return the mean times to the reference in the truncated chain: estimates of those of the whole chain."""
+    """Return the mean times to the reference in the truncated chain: estimates of those of the whole chain.
+
+    Zero for a law without a solver.
+    """
     times = np.zeros(law.space.n_states)
     if law.solver is not None:
         times[law.others] = law.solver.expectation(np.ones(law.space.n_states - 1))

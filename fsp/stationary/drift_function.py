@@ -1,7 +1,8 @@
-"""Drift functions: polynomials of degree two that the generator lowers far out (Foster 1953; Meyn and Tweedie 1993)."""
+"""Drift functions, which the generator lowers far out (Foster 1953; Meyn and Tweedie 1993): polynomials of degree two."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -9,15 +10,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.stationary.lattice import UNIT, Lattice
+from fsp.stationary.reward import Reward
 
-__all__ = ["DriftFunction"]
+__all__ = ["Drift", "DriftFunction"]
 
 IntArray = NDArray[np.int64]
 LongArray = NDArray[np.longdouble]
 
 
+class Drift(ABC):
+    """A function V >= 0 of the states of the lattice, with finite sublevel sets.
+
+    Attributes
+    ----------
+    kind : str
+        For people: ``"linear"``, ``"squared"``, ``"quadratic"``, ``"modular"``.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def values(self, states: IntArray) -> tuple[LongArray, LongArray]:
+        """Return the values at states, and bounds on their rounding."""
+
+    @abstractmethod
+    def change(self, states: IntArray, jump: IntArray) -> tuple[LongArray, LongArray]:
+        """Return ``V(y + jump) - V(y)`` at states, and the sum of the magnitudes of its terms."""
+
+    def candidates(self, lattice: Lattice, decrease: float, reward: Reward, most: int) -> IntArray:
+        """Return all states at which ``QV > -decrease * f`` is not excluded; polynomials leave this to `drift_region`."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def describe(self, names: list[str]) -> str:
+        """Return the function as a text."""
+
+    def drift(self, lattice: Lattice, states: IntArray) -> tuple[LongArray, LongArray]:
+        """Return ``QV`` at states, and bounds on the rounding; NaN where a propensity has no valid value."""
+        rates = lattice.rates(states)
+        total = np.zeros(len(states), np.longdouble)
+        error = np.zeros(len(states), np.longdouble)
+        n = lattice.n_axes
+        margin = np.longdouble(lattice.rate_error + (len(lattice.reactions) + n * n + 3 * n + 8) * UNIT)
+        with np.errstate(invalid="ignore"):
+            for r in lattice.reactions:
+                change, magnitude = self.change(states, lattice.shifts[r])
+                total += rates[:, r] * change
+                error += rates[:, r] * magnitude * margin
+        return total, error
+
+
 @dataclass(frozen=True, eq=False)
-class DriftFunction:
+class DriftFunction(Drift):
     """``V(y) = slope . d + d' curvature d`` with ``d = y - centre``: non-negative, with finite sublevel sets.
 
     A linear function, the square of one plus another one (centre 0), or a quadratic form around a centre.
@@ -82,20 +126,6 @@ class DriftFunction:
         constant += sum((gradient[k] * int(jump[k]) / 2 for k in range(n)), Fraction(0))
         constant -= sum((gradient[k] * int(self.centre[k]) for k in range(n)), Fraction(0))
         return constant, {k: g for k, g in enumerate(gradient) if g}
-
-    def drift(self, lattice: Lattice, states: IntArray) -> tuple[LongArray, LongArray]:
-        """Return ``QV`` at states, and bounds on the rounding; NaN where a propensity has no valid value."""
-        rates = lattice.rates(states)
-        total = np.zeros(len(states), np.longdouble)
-        error = np.zeros(len(states), np.longdouble)
-        n = lattice.n_axes
-        margin = np.longdouble(lattice.rate_error + (len(lattice.reactions) + n * n + 3 * n + 8) * UNIT)
-        with np.errstate(invalid="ignore"):
-            for r in lattice.reactions:
-                change, magnitude = self.change(states, lattice.shifts[r])
-                total += rates[:, r] * change
-                error += rates[:, r] * magnitude * margin
-        return total, error
 
     def describe(self, names: list[str]) -> str:
         """Return the function as a text."""

@@ -20,7 +20,7 @@ from fsp.interval import Interval
 from fsp.moments.majorants import bounded_rate
 from fsp.moments.polynomial import Polynomial, multiply, polynomial
 from fsp.moments.ranges import Box, value_range
-from fsp.stationary.drift_function import DriftFunction
+from fsp.stationary.drift_function import Drift, DriftFunction
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.reward import Reward
 
@@ -318,7 +318,7 @@ def enumerate_sums(tables: list[FloatArray], base: float, most: int) -> IntArray
 
 
 def rising_states(
-    lattice: Lattice, drift: DriftFunction, decrease: float, reward: Reward, most: int = 3_000_000
+    lattice: Lattice, drift: Drift, decrease: float, reward: Reward, most: int = 3_000_000
 ) -> IntArray:
     """Return all states of the initial state's coset at which ``QV > -decrease * f`` is not excluded.
 
@@ -327,7 +327,10 @@ def rising_states(
     NoDrift
         If they are not shown to be finitely many, or too many would have to be looked at.
     """
-    candidates = SeparableBound(lattice, drift, decrease, reward).positive_states(most)
+    if isinstance(drift, DriftFunction):
+        candidates = SeparableBound(lattice, drift, decrease, reward).positive_states(most)
+    else:
+        candidates = drift.candidates(lattice, decrease, reward, most)
     found = [np.zeros((0, lattice.n_axes), np.int64)]
     for start in range(0, len(candidates), _CHUNK):
         states = candidates[start : start + _CHUNK]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -23,7 +23,8 @@ from fsp.stationary.certificate import (
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.classes import Classes, communicating_classes
 from fsp.stationary.drift_compact import compact_candidate
-from fsp.stationary.drift_function import DriftFunction
+from fsp.stationary.drift_function import Drift
+from fsp.stationary.drift_module_search import modular_candidates
 from fsp.stationary.drift_region import NoDrift
 from fsp.stationary.drift_search import (
     drift_scale,
@@ -54,7 +55,7 @@ _ROUGH_STATES_MANY = 300_000
 #: From so many states on laws are computed crudely, as long as the bound is that many times the tolerance.
 _COARSE_STATES, _FAR = 50_000, 5.0
 #: The accuracy of crude solvers.
-CRUDE = 1e-5
+CRUDE = 1e-6
 #: Up to so many states a finite class is taken whole.
 _WHOLE_STATES = 200_000
 #: Up to so many states the first set takes part in the bound of the return time.
@@ -67,6 +68,8 @@ _MANY_COUNTS = 4
 _STEEPER_MANY = 4.0
 #: How strongly V has to fall outside of the set of the linear systems, relative to the rate at which reactions raise it.
 _SLACKS = (0.25, 0.05, 0.01)
+#: What is asked of functions that were made to fall by one, so that rounding does not matter.
+_NEARLY_ALL = 0.95
 
 
 class Divided(Exception):
@@ -240,8 +243,9 @@ class Engine:
         position = -1
         if reference is not None:
             position = int(self.lattice.positions(space, reference[None, :])[0])
-        make = self.make_crude if crude and space.n_states > _COARSE_STATES else self.make_solver
-        return truncated_law(self.lattice, space, chain, max(position, 0), make)
+        crude = crude and space.n_states > _COARSE_STATES
+        make = self.make_crude if crude else self.make_solver
+        return truncated_law(self.lattice, space, chain, max(position, 0), make, crude=crude)
 
     def members(self, space: FibreSet, classes: Classes) -> IntArray:
         """Return the positions of the states of the closed class that counts."""
@@ -270,7 +274,7 @@ class Engine:
         space = start_set(self.lattice, reference, self.constraints)
         law = self.solve(space, reference)
         for _ in range(_MOST_ROUNDS):
-            jumps, flow = float(law.p.astype(float) @ law.chain.exit), float(law.residual.flow.sum())
+            jumps, flow = float(law.p.astype(float) @ law.exit), float(law.residual.flow.sum())
             self.note(law.space.n_states, np.nan)
             most = _ROUGH_STATES_MANY if self.many else _ROUGH_STATES
             if flow <= _ROUGH * jumps or law.space.n_states > most:
@@ -288,8 +292,8 @@ class Engine:
 
     trap: IntArray | None = None
 
-    def candidates(self, law: TruncatedLaw) -> list[DriftFunction]:
-        """Return drift functions worth trying."""
+    def candidates(self, law: TruncatedLaw) -> Iterator[Drift]:
+        """Yield drift functions worth trying."""
         p, states = law.p.astype(float), law.space.reduced().astype(float)
         mean = p @ states
         variance = p @ (states - mean) ** 2
@@ -297,9 +301,15 @@ class Engine:
         quadratic = quadratic_candidate(self.lattice, mean, variance)
         found = found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
         compact = [drift for drift in [compact_candidate(self.lattice)] if drift is not None]
-        if self.many and compact:
-            return [*compact, *found[:2]]  # more would take long to fail where these do
-        return [*found, *squared_candidates(self.lattice, mean), *compact]
+        falling = [drift.slope for drift in (*compact, *found) if drift.kind == "linear"]
+        if self.many:
+            if compact:
+                found = found[:2]  # more would take long to fail where these do
+            yield from modular_candidates(self.lattice, falling)
+            yield from (*compact, *found)
+        else:
+            yield from (*found, *squared_candidates(self.lattice, mean), *compact)
+            yield from modular_candidates(self.lattice, falling)
 
     def find_bound(
         self, law: TruncatedLaw, whole: FibreSet | None, why: list[str], patient: bool
@@ -317,13 +327,15 @@ class Engine:
                 return None
         wider = law.space if law.space.n_states <= _WIDER_STATES else None
         for drift in self.candidates(law):
-            rise = drift_scale(self.lattice, drift, law.space.reduced(), law.p.astype(float))
-            for slack in _SLACKS:
+            modular = drift.kind == "modular"
+            rise = 1.0 if modular else drift_scale(self.lattice, drift, law.space.reduced(), law.p.astype(float))
+            for slack in (_NEARLY_ALL,) if modular else _SLACKS:
                 try:
                     return hitting_bound(
-                        self.lattice, drift, slack * rise, reward, law.most_likely, self.make_crude, wider,
-                        _MOST_FOR_BOUND_MANY if self.many else _MOST_FOR_BOUND,
-                        _STEEPER_MANY if self.many else 1.0,
+                        self.lattice, drift, slack * rise, reward, law.most_likely, self.make_crude,
+                        law.space if modular else wider,
+                        _MOST_FOR_BOUND_MANY if self.many and not modular else _MOST_FOR_BOUND,
+                        _STEEPER_MANY if self.many and not modular else 1.0,
                     )  # fmt: skip
                 except (NoDrift, PropensityError, SolverError) as reason:
                     # Where no law reaches, propensities need not make sense, and tables may grow without end.
@@ -350,7 +362,9 @@ class Engine:
         keep = needed(result.law, bound.values(result.law.space.reduced()).astype(float), 0.5 * room)
         if keep.sum() > 0.97 * keep.size:
             return result
-        smaller, weighted = self.weigh(self.solve(result.law.space.where(keep), bound.reference), bound)
+        smaller, weighted = self.weigh(
+            self.solve(result.law.space.where(keep), bound.reference, crude=self.many), bound
+        )
         return EngineResult(smaller, bound, weighted, []) if weighted.one_sided <= self.target else result
 
     def weigh(self, law: TruncatedLaw, bound: HittingBound) -> tuple[TruncatedLaw, WeightedResidual]:
@@ -358,7 +372,7 @@ class Engine:
         weighted = weighted_residual(law, bound.values)
         matters = max(weighted.above, weighted.below) > 0.05 * self.target
         if matters and weighted.outside <= _FAR * self.target:
-            law = law.refined()
+            law = law.with_solver(self.make_solver).refined()
             weighted = weighted_residual(law, bound.values)
         return law, weighted
 
@@ -366,6 +380,7 @@ class Engine:
         """Grow the set until an estimate of the error is within the tolerance, by the return times inside the set."""
 
         def weigh(found: TruncatedLaw) -> tuple[TruncatedLaw, WeightedResidual]:
+            found = found.with_solver(self.make_crude)
             return found, estimated_residual(found)
 
         result = self.grown(law, None, weigh)
@@ -392,7 +407,10 @@ class Engine:
             larger = grow(self.lattice, tight, score, allowance, self.constraints)
             if larger.n_states == tight.n_states:
                 break
-            crude = weighted.outside > _FAR * self.target
+            crude = self.many or weighted.outside > _FAR * self.target
+            # Room for the rates of the larger set.
+            law = law.light()
+            self.best = result = EngineResult(law, bound, weighted, [])
             law, weighted = weigh(self.solve(larger, law.reference_state, crude=crude))
             result = EngineResult(law, bound, weighted, [])
         return result

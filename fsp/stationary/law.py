@@ -19,6 +19,7 @@ __all__ = ["TruncatedLaw", "truncated_law"]
 
 IntArray = NDArray[np.int64]
 LongArray = NDArray[np.longdouble]
+FloatArray = NDArray[np.float64]
 
 #: Corrections by the residual in extended precision; each one gains some ten digits.
 _MOST_REFINEMENTS = 3
@@ -34,9 +35,14 @@ class TruncatedLaw:
         Non-negative, of mass one up to rounding.
     reference : int
         The position of the state at which what leaves the set comes back.
-    chain : FiniteChain
+    exit : ndarray of float
+        Total rate out of each state.
+    method, info : str
+        The name of the solver, and what it says of itself.
+    chain : FiniteChain or None
+        None when the rates were let go of, to make room for those of a larger set.
     solver : ChainSolver or None
-        Of the chain without the reference state; None if there is no other.
+        Of the chain without the reference state; None if there is no other, or if it was not needed yet.
     """
 
     lattice: Lattice
@@ -44,13 +50,11 @@ class TruncatedLaw:
     p: LongArray
     reference: int
     residual: Residual
-    chain: FiniteChain
+    exit: FloatArray
+    method: str
+    info: str
+    chain: FiniteChain | None
     solver: ChainSolver | None
-
-    @property
-    def info(self) -> str:
-        """What the solver says of itself."""
-        return "one state" if self.solver is None else self.solver.info
 
     @property
     def reference_state(self) -> IntArray:
@@ -70,6 +74,17 @@ class TruncatedLaw:
         others[self.reference] = False
         return others
 
+    def light(self) -> TruncatedLaw:
+        """Return the law without the rates and what the solver keeps."""
+        return replace(self, chain=None, solver=None)
+
+    def with_solver(self, make_solver: MakeSolver) -> TruncatedLaw:
+        """Return the law with a solver of the chain without the reference state, as long as the rates are there."""
+        if self.solver is not None or self.chain is None or self.space.n_states == 1:
+            return self
+        solver = make_solver(self.chain.restricted(self.others))
+        return replace(self, solver=solver)
+
     def refined(self) -> TruncatedLaw:
         """Return the law corrected by its residual, in extended precision, as long as this makes it much smaller."""
         law, others = self, self.others
@@ -85,7 +100,7 @@ class TruncatedLaw:
             found = find_residual(law.lattice, law.space, better)
             if not float(np.abs(found.inside[others]).sum()) < 0.5 * size:
                 break
-            law = replace(law, p=better, residual=found)
+            law = replace(law, p=better, residual=found, info=law.solver.info)
         return law
 
 
@@ -103,12 +118,14 @@ def _normalised(p: LongArray) -> LongArray:
 
 
 def truncated_law(
-    lattice: Lattice, space: FibreSet, chain: FiniteChain, reference: int, make_solver: MakeSolver
-) -> TruncatedLaw:
+    lattice: Lattice, space: FibreSet, chain: FiniteChain, reference: int, make_solver: MakeSolver,
+    *, crude: bool = False,
+) -> TruncatedLaw:  # fmt: skip
     """Return the stationary law of the chain in which all outflow comes back at the reference.
 
     It is a cycle: the expected times in the other states between leaving the reference and coming back to it, divided by
-    their sum.
+    their sum. If ``crude``, it is found as a law, with one copy of the rates, and a residual that is small only beside
+    the flow through all states.
 
     Raises
     ------
@@ -119,9 +136,17 @@ def truncated_law(
     keep[reference] = False
     p = np.ones(space.n_states, np.longdouble)
     solver: ChainSolver | None = None
-    if keep.any():
+    method, info = "one", "one state"
+    if crude:
+        whole = make_solver(chain)
+        p = _normalised(np.asarray(whole.stationary(reference), np.longdouble))
+        method, info = getattr(whole, "name", "auto"), whole.info
+    elif keep.any():
         solver = make_solver(chain.restricted(keep))
         source = chain.outgoing[[reference]].toarray().ravel()[keep]
         p[keep] = solver.occupation(source)
         p = _normalised(p)
-    return TruncatedLaw(lattice, space, p, reference, find_residual(lattice, space, p), chain, solver)
+        method, info = getattr(solver, "name", "auto"), solver.info
+    return TruncatedLaw(
+        lattice, space, p, reference, find_residual(lattice, space, p), chain.exit, method, info, chain, solver
+    )

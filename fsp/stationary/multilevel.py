@@ -86,7 +86,7 @@ class Multilevel:
             total = float(part.sum())
             if total > 0.0:
                 level = closed_level(self.chain, self.chain.n_states, part / total)
-                law = self._law(level, int(np.argmax(part)), self._wanted)
+                law = self._law(level, int(np.argmax(part)), self._wanted, 0.3 * self.tolerance)
                 if not law[-1] > 0.0:
                     raise SolverError(self._never_left())
                 times += sign * total / (law[-1] * level.diagonal[-1]) * law[:-1]
@@ -123,8 +123,13 @@ class Multilevel:
             "times until the set is left are infinite; take one closed class at a time"
         )
 
-    def _law(self, level: Level, start: int, wanted: float) -> FloatArray:
-        """Return the stationary law of a closed chain with a relative residual as wanted, or as far as rounding allows."""
+    def _law(
+        self, level: Level, start: int, wanted: float, of_root: float | None = None
+    ) -> FloatArray:
+        """Return the stationary law of a closed chain with a relative residual as wanted, or as far as rounding allows.
+
+        The residual is relative to the flow through all states, and with ``of_root`` to that through the root as well.
+        """
         law = np.empty(level.size)
         top = int(kernels.climb(level.indptr, level.indices, level.flow, start))
         kernels.first_guess(*level.csr, top, law)
@@ -137,6 +142,9 @@ class Multilevel:
             hierarchy = Hierarchy(level, law)
             law = _positive(level, self._iterate(hierarchy, zero, law, even, wanted, most=ADDITIVE))
             residuals.append(_relative_residual(level, law))
+            if of_root is not None:
+                share = float(level.diagonal[level.root] * law[level.root] / (level.diagonal @ law))
+                wanted = min(self._wanted, max(of_root * share, ROUNDING))
             stalled = len(residuals) > PATIENCE and residuals[-1] > STALLED * residuals[-1 - PATIENCE]
             if residuals[-1] <= wanted or stalled or len(residuals) > ROUNDS:
                 break

@@ -52,7 +52,7 @@ def needed(law: TruncatedLaw, weight: FloatArray, allowance: float) -> NDArray[n
 
     Without a state what flows into it, which is what flows out of it, is lost: probability times exit rate, by weight.
     """
-    cost = law.p.astype(float) * law.chain.exit * weight
+    cost = law.p.astype(float) * law.exit * weight
     order = np.argsort(cost)
     keep = np.ones(law.space.n_states, np.bool_)
     keep[order[np.cumsum(cost[order]) <= allowance]] = False
