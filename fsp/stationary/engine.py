@@ -281,6 +281,7 @@ class Engine:
             larger = grow(self.lattice, smaller, p, max(0.3 * _ROUGH * jumps, ignored), self.constraints)
             if larger.n_states == smaller.n_states:
                 break  # the user's bounds
+            law = law.without_solver()
             law = self.solve(larger, law.most_likely, crude=True)
         return law
 
@@ -350,6 +351,7 @@ class Engine:
         keep = needed(result.law, bound.values(result.law.space.reduced()).astype(float), 0.5 * room)
         if keep.sum() > 0.97 * keep.size:
             return result
+        result.law = result.law.without_solver()
         smaller, weighted = self.weigh(self.solve(result.law.space.where(keep), bound.reference), bound)
         return EngineResult(smaller, bound, weighted, []) if weighted.one_sided <= self.target else result
 
@@ -393,6 +395,7 @@ class Engine:
             if larger.n_states == tight.n_states:
                 break
             crude = weighted.outside > _FAR * self.target
+            law = result.law = law.without_solver()
             law, weighted = weigh(self.solve(larger, law.reference_state, crude=crude))
             result = EngineResult(law, bound, weighted, [])
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,14 @@ LongArray = NDArray[np.longdouble]
 
 #: Corrections by the residual in extended precision; each one gains some ten digits.
 _MOST_REFINEMENTS = 3
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What is left of a solver that is no longer needed: what it says of itself."""
+
+    info: str
+    name: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +78,13 @@ class TruncatedLaw:
         others = np.ones(self.space.n_states, np.bool_)
         others[self.reference] = False
         return others
+
+    def without_solver(self) -> TruncatedLaw:
+        """Return the law without what its solver holds, which may be many times as large: for laws that give way."""
+        if self.solver is None:
+            return self
+        spent = Spent(self.solver.info, getattr(self.solver, "name", "auto"))
+        return replace(self, solver=cast("ChainSolver", spent))
 
     def refined(self) -> TruncatedLaw:
         """Return the law corrected by its residual, in extended precision, as long as this makes it much smaller."""
