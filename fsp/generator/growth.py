@@ -16,7 +16,7 @@ from fsp.generator.tables import FactorTables
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 
-__all__ = ["closure", "grow_outflow", "reachable"]
+__all__ = ["closure", "extend", "grow_outflow", "reachable"]
 
 IntArray = NDArray[np.int64]
 
@@ -27,7 +27,7 @@ MAX_INTERVALS = 2**24
 PIECE = 2**17
 
 
-def _extend(
+def extend(
     tables: FactorTables, space: FibreSet, constraints: Constraints, reach: int, todo: tuple[IntArray, ...],
     max_states: int | None = None,
 ) -> FibreSet:  # fmt: skip
@@ -43,7 +43,7 @@ def _extend_at_once(
     tables: FactorTables, space: FibreSet, constraints: Constraints, reach: int, todo: tuple[IntArray, ...],
     max_states: int | None = None,
 ) -> FibreSet:  # fmt: skip
-    """Do what `_extend` does for intervals whose rays fit into memory easily."""
+    """Do what `extend` does for intervals whose rays fit into memory easily."""
     if not todo[0].size:
         return space
     matrix, limit = constraints.linear(space.coordinates)
@@ -132,7 +132,7 @@ def reachable(
         If the set would hold more than ``max_states``.
     """
     for _ in range(steps):
-        larger = _extend(tables, space, constraints, reach, _boundary(tables, space))
+        larger = extend(tables, space, constraints, reach, _boundary(tables, space))
         larger = _redirected(tables, space, larger, constraints)
         if larger.n_states == space.n_states:
             break
@@ -156,7 +156,7 @@ def closure(tables: FactorTables, space: FibreSet, constraints: Constraints, max
         reach = min(
             reach, max(1, 4 * space.n_fibres // max(edge[0].size, 1)) if space.n_fibres > 1000 else reach
         )
-        larger = _extend(tables, space, constraints, reach, edge, max_states)
+        larger = extend(tables, space, constraints, reach, edge, max_states)
         if larger.n_states == space.n_states:
             larger = _redirected(tables, space, larger, constraints)
         if larger.n_states == space.n_states:
@@ -254,7 +254,7 @@ def grow_outflow(
     chosen = np.flatnonzero(hi > lo)
     prefix = np.ascontiguousarray(generator.space.prefix[b.fibre[chosen]])
     todo = (b.local[chosen], prefix, lo[chosen], hi[chosen])
-    larger = _extend(generator.factors, generator.space, constraints, reach, todo)
+    larger = extend(generator.factors, generator.space, constraints, reach, todo)
     targets = generator.redirected_outflow(x, allowance)
     if not len(targets):
         return larger

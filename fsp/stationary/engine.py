@@ -285,6 +285,7 @@ class Engine:
             larger = grow(self.lattice, smaller, p, max(0.3 * _ROUGH * jumps, ignored), self.constraints)
             if larger.n_states == smaller.n_states:
                 break  # the user's bounds
+            law = law.light()  # room for the rates of the larger set
             law = self.solve(larger, law.most_likely, crude=True)
         return law
 
@@ -362,6 +363,7 @@ class Engine:
         keep = needed(result.law, bound.values(result.law.space.reduced()).astype(float), 0.5 * room)
         if keep.sum() > 0.97 * keep.size:
             return result
+        result.law = result.law.light()
         smaller, weighted = self.weigh(
             self.solve(result.law.space.where(keep), bound.reference, crude=self.many), bound
         )
@@ -408,7 +410,6 @@ class Engine:
             if larger.n_states == tight.n_states:
                 break
             crude = self.many or weighted.outside > _FAR * self.target
-            # Room for the rates of the larger set.
             law = law.light()
             self.best = result = EngineResult(law, bound, weighted, [])
             law, weighted = weigh(self.solve(larger, law.reference_state, crude=crude))
