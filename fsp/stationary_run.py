@@ -17,10 +17,16 @@ from fsp.ledger import Ledger
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 from fsp.stationary.closed_form import closed_law, poisson_moments
+from fsp.stationary.contraction import Contraction
 from fsp.stationary.engine import CRUDE, Engine, EngineResult
 from fsp.stationary.existence import refuse_without_law
 from fsp.stationary.lattice import UNIT, Lattice
-from fsp.stationary.moments import AxisMoments, closed_moments, moments_by_return_times
+from fsp.stationary.moments import (
+    AxisMoments,
+    closed_moments,
+    means_by_contraction,
+    moments_by_return_times,
+)
 from fsp.stationary.product_form import find_product_form
 from fsp.stationary_classes import StationaryClass
 from fsp.stationary_options import Options, ProgressLine
@@ -185,7 +191,7 @@ class StationaryRun:
             stored += 4.0 * (p.size + 8) * UNIT  # the sum of the law is one up to this
         ledger = Ledger({"truncation": 0.0, "residual": 0.0, "rounding": 0.0})
         ledger.book("truncation", 2.0 * w.outside)
-        ledger.book("residual", 2.0 * max(w.above, w.below - w.outside, 0.0) * (1.0 + 1e-12))
+        ledger.book("residual", 2.0 * w.residual * (1.0 + 1e-12))
         ledger.book("rounding", 2.0 * w.rounding * (1.0 + 1e-11) + stored + 2.0 * w.one_sided * 1e-11)
         proven = found.bound is not None
         names = self.network.species_names
@@ -222,6 +228,12 @@ class StationaryRun:
             return f"no proof: {reasons}. The error is estimated with the return times of the truncated chain"
         c = self.lattice.coordinates
         axes = [c.species_names[s] for s in c.axes]
+        if isinstance(found.bound, Contraction):
+            distance = found.bound.describe(axes)
+            return (
+                f"proven by contraction: between any two copies of the chain the distance {distance} falls, "
+                "by at least one per unit of time for each molecule in which they differ"
+            )
         reference = ", ".join(f"{n} = {x}" for n, x in zip(axes, found.bound.reference.tolist(), strict=True))
         if found.bound.drift is None:
             return f"proven on the whole finite class by mean times to ({reference})"
@@ -235,14 +247,18 @@ class StationaryRun:
         """Return all that is proven about moments, by names."""
         assert found.bound is not None
         names, c = self.network.species_names, self.lattice.coordinates
-        returns: AxisMoments = moments_by_return_times(
-            found.law, found.bound, found.weighted, self.make_crude
-        )
+        returns: AxisMoments
+        if isinstance(found.bound, Contraction):
+            way = "contraction"
+            returns = means_by_contraction(found.law, found.weighted)
+        else:
+            way = "mean return times, with a drift function"
+            returns = moments_by_return_times(found.law, found.bound, found.weighted, self.make_crude)
         exact = closed_moments(self.lattice)
         moments: dict[tuple[int, ...], Interval] = {}
         for key, value in returns.items():
             moments[tuple(c.axes[k] for k in key)] = value
-        how = {names[key[0]]: "mean return times, with a drift function" for key in moments}
+        how = {names[key[0]]: way for key in moments}
         for key, value in exact.items():
             known = moments.get(key)
             moments[key] = value if known is None else value.intersect(known)

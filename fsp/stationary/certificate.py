@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fsp.stationary.lattice import UNIT
 from fsp.stationary.law import TruncatedLaw
 
-__all__ = ["WeightedResidual", "estimated_residual", "return_times", "weighted_residual"]
+__all__ = ["WeightedResidual", "estimated_residual", "return_times", "weighted_residual", "weighted_sum"]
 
 LongArray = NDArray[np.longdouble]
 IntArray = NDArray[np.int64]
@@ -45,23 +45,30 @@ class WeightedResidual:
     @property
     def one_sided(self) -> float:
         """The larger of the sums of the positive and of the negative part."""
-        return _up(max(self.outside + self.above, self.below) + self.rounding)
+        return rounded_up(max(self.outside + self.above, self.below) + self.rounding)
+
+    @property
+    def residual(self) -> float:
+        """What the residual inside adds to the part of the outflow."""
+        return max(self.above, self.below - self.outside, 0.0)
 
     @property
     def total(self) -> float:
         """The sum over all entries."""
-        return _up(self.outside + self.above + self.below + self.rounding)
+        return rounded_up(self.outside + self.above + self.below + self.rounding)
 
 
-def _up(x: float) -> float:
+def rounded_up(x: float) -> float:
+    """Return a little more than a sum."""
     # More than the rounding of a few operations, and than the mass of the vector may differ from one.
     return x * (1.0 + 2.0**-40)
 
 
-def _weighted(values: LongArray, weights: LongArray) -> float:
+def weighted_sum(values: LongArray, weights: LongArray) -> float:
+    """Return the sum of the positive entries times their weights, rounded up."""
     chosen = values > 0
     total = np.sum(values[chosen] * weights[chosen])
-    return _up(float(total * (1 + np.longdouble((values.size + 4) * UNIT))))
+    return rounded_up(float(total * (1 + np.longdouble((values.size + 4) * UNIT))))
 
 
 def weighted_residual(law: TruncatedLaw, weight: Callable[[IntArray], LongArray]) -> WeightedResidual:
@@ -71,10 +78,10 @@ def weighted_residual(law: TruncatedLaw, weight: Callable[[IntArray], LongArray]
     inside[law.reference] = 0.0
     beyond = weight(r.states) if len(r.states) else np.zeros(0, np.longdouble)
     return WeightedResidual(
-        outside=_weighted(r.flow, beyond),
-        above=_weighted(r.inside, inside),
-        below=_weighted(-r.inside, inside),
-        rounding=_weighted(r.margin, inside),
+        outside=weighted_sum(r.flow, beyond),
+        above=weighted_sum(r.inside, inside),
+        below=weighted_sum(-r.inside, inside),
+        rounding=weighted_sum(r.margin, inside),
     )
 
 

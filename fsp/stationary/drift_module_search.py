@@ -146,11 +146,7 @@ class _ModuleChain:
         drift = self._linear_drift(self.slope, self._worst(np.zeros(len(self.grid)), self.slope))
         top = float(drift.max())
         # At each end of the table, whatever the other counts.
-        ends = [
-            float(drift[self.grid[:, i] == n - 1].max())
-            for i, n in enumerate(lengths)
-            if self.free[i]
-        ]
+        ends = [float(drift[self.grid[:, i] == n - 1].max()) for i, n in enumerate(lengths) if self.free[i]]
         self.rates_are_finite = bool(np.isfinite(drift).all())
         self.usable = self.rates_are_finite and top > 0.0 and max(ends) < 0.0
         if self.usable:
@@ -170,9 +166,7 @@ class _ModuleChain:
             if law is None:
                 return None
             ends = [chain.grid[:, i] == lengths[i] - 1 for i in range(len(axes))]
-            full = [
-                i for i, free in enumerate(chain.free) if free and law[ends[i]].sum() > _AT_THE_END
-            ]
+            full = [i for i, free in enumerate(chain.free) if free and law[ends[i]].sum() > _AT_THE_END]
             if not full and chain.usable:
                 return chain
             for i in full or [i for i, free in enumerate(chain.free) if free]:
@@ -193,7 +187,9 @@ class _ModuleChain:
             wanted = np.where(inside, 0.0, np.minimum(-fall, self._at_worst(linear)))
             lack = wanted - linear
             wanted[inside] = -float(law @ lack) / float(law[inside].sum())
-            likely = int(np.argmax(law))  # where the equation that is left out is the surest to follow from the others
+            likely = int(
+                np.argmax(law)
+            )  # where the equation that is left out is the surest to follow from the others
             others = np.arange(n) != likely
             new = _solved(self._generator(rates)[others][:, others], (wanted - linear)[others])
             if new is None:

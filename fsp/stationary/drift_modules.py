@@ -149,10 +149,12 @@ class _Part:
         axes = list(module.axes)
         self.reactions = [r for r in lattice.reactions if lattice.shifts[r, axes].any()]
         self.free = [k for k in axes if math.isinf(lattice.largest[k])]
-        jumps = {k: int(np.abs(lattice.shifts[self.reactions, k]).max(initial=1)) for k in axes}
+        jumps: dict[int, int] = {
+            k: int(np.abs(lattice.shifts[self.reactions, k]).max(initial=1)) for k in axes
+        }
         # From the corner on jumps along an axis stay beyond the table.
-        self.corner = {k: module.table.shape[axes.index(k)] + jumps[k] for k in self.free}
-        self.lengths = [self.corner.get(k, module.table.shape[i]) for i, k in enumerate(axes)]
+        self.corner: dict[int, int] = {k: module.table.shape[axes.index(k)] + jumps[k] for k in self.free}
+        self.lengths: list[int] = [self.corner.get(k, module.table.shape[i]) for i, k in enumerate(axes)]
         self.grid = grid_of(self.lengths)
         value, size = np.zeros(len(self.grid)), np.zeros(len(self.grid))
         for r in self.reactions:

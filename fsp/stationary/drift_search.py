@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fsp.interval import Interval
 from fsp.moments.majorants import bounded_rate
 from fsp.moments.ranges import Box
-from fsp.stationary.drift_function import DriftFunction
+from fsp.stationary.drift_function import Drift, DriftFunction
 from fsp.stationary.lattice import Lattice
 
 __all__ = ["affine_bounds", "drift_scale", "linear_candidates", "quadratic_candidate", "squared_candidates"]
@@ -224,17 +224,21 @@ def quadratic_candidate(lattice: Lattice, mean: FloatArray, variance: FloatArray
     return DriftFunction.quadratic(curvature, centre)
 
 
-def drift_scale(lattice: Lattice, drift: DriftFunction, states: IntArray, p: FloatArray) -> float:
+def drift_scale(lattice: Lattice, drift: Drift, states: IntArray, p: FloatArray) -> float:
     """Return a rate at which reactions raise V: the scale for how far it has to fall elsewhere.
 
     It is that of a law, or at the centre of a quadratic function, or at the initial state; 1 where all of them are zero.
     """
     start = lattice.start[None, :], np.ones(1)
-    first = (drift.centre[None, :], np.ones(1)) if drift.kind == "quadratic" else (states, p)
+    first = (
+        (drift.centre[None, :], np.ones(1))
+        if isinstance(drift, DriftFunction) and drift.kind == "quadratic"
+        else (states, p)
+    )
     return _rise(lattice, drift, *first) or _rise(lattice, drift, *start) or 1.0
 
 
-def _rise(lattice: Lattice, drift: DriftFunction, states: IntArray, p: FloatArray) -> float:
+def _rise(lattice: Lattice, drift: Drift, states: IntArray, p: FloatArray) -> float:
     rates = lattice.rates(states).astype(float)
     total = 0.0
     for r in lattice.reactions:

@@ -14,14 +14,10 @@ from fsp.errors import PropensityError, SolverError
 from fsp.generator.growth import closure
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
-from fsp.stationary.certificate import (
-    WeightedResidual,
-    estimated_residual,
-    return_times,
-    weighted_residual,
-)
+from fsp.stationary.certificate import WeightedResidual
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.classes import Classes, communicating_classes
+from fsp.stationary.contraction import Contraction, find_contraction
 from fsp.stationary.drift_compact import compact_candidate
 from fsp.stationary.drift_function import Drift
 from fsp.stationary.drift_module_search import modular_candidates
@@ -39,7 +35,9 @@ from fsp.stationary.protocol import ChainSolver, find_solver
 from fsp.stationary.reward import Reward
 from fsp.stationary.selection import SelectedSolver
 from fsp.stationary.start import likely_state
+from fsp.stationary.transport import reflected
 from fsp.stationary.truncation import grow, needed, start_set
+from fsp.stationary.weighing import ByDistance, ByEstimate, ByReturns, Weighing
 
 __all__ = ["CRUDE", "Divided", "Engine", "EngineResult", "solver_for"]
 
@@ -105,8 +103,8 @@ class EngineResult:
     Attributes
     ----------
     law : TruncatedLaw
-    bound : HittingBound or None
-        None when no bound of the return time was proven; then the error is an estimate.
+    bound : HittingBound, Contraction or None
+        What the proof stands on. None when there is none; then the error is an estimate.
     weighted : WeightedResidual
     why : list of str
         What failed, if something did.
@@ -114,7 +112,7 @@ class EngineResult:
     """
 
     law: TruncatedLaw
-    bound: HittingBound | None
+    bound: HittingBound | Contraction | None
     weighted: WeightedResidual
     why: list[str]
     statistics: dict[str, float | int] = field(default_factory=dict)
@@ -157,6 +155,8 @@ class Engine:
         self.ignored = 0.1 if self.many else 0.0
         self.rounds = 0
         self.best: EngineResult | None = None
+        #: If there is one, what leaves a set stays where it is.
+        self.contraction: Contraction | None = None
         #: A set with states outside of its closed class.
         self.divided: FibreSet | None = None
 
@@ -179,6 +179,11 @@ class Engine:
         began = time.perf_counter()
         why: list[str] = []
         whole = self.whole_class() if self.members_of_class is None else self.members_of_class
+        contraction = find_contraction(self.lattice) if whole is None else None
+        if contraction is not None:
+            result = self.contracted(contraction)
+            result.statistics.update(rounds=self.rounds, seconds=time.perf_counter() - began)
+            return result
         if whole is None and unproven != "estimate":
             self.look_for_classes()
         law = self.likely_law(unproven) if whole is None else self.solve(whole)
@@ -245,7 +250,12 @@ class Engine:
             position = int(self.lattice.positions(space, reference[None, :])[0])
         crude = crude and space.n_states > _COARSE_STATES
         make = self.make_crude if crude else self.make_solver
-        return truncated_law(self.lattice, space, chain, max(position, 0), make, crude=crude)
+        position, weights = max(position, 0), None
+        if self.contraction is not None:
+            weights = self.contraction.weights
+            connected = int(classes.labels.max()) == 0
+            chain = reflected(self.lattice, chain, space, position, self.contraction, connected)
+        return truncated_law(self.lattice, space, chain, position, make, crude=crude, weights=weights)
 
     def members(self, space: FibreSet, classes: Classes) -> IntArray:
         """Return the positions of the states of the closed class that counts."""
@@ -329,7 +339,9 @@ class Engine:
         wider = law.space if law.space.n_states <= _WIDER_STATES else None
         for drift in self.candidates(law):
             modular = drift.kind == "modular"
-            rise = 1.0 if modular else drift_scale(self.lattice, drift, law.space.reduced(), law.p.astype(float))
+            rise = (
+                1.0 if modular else drift_scale(self.lattice, drift, law.space.reduced(), law.p.astype(float))
+            )
             for slack in (_NEARLY_ALL,) if modular else _SLACKS:
                 try:
                     return hitting_bound(
@@ -356,62 +368,70 @@ class Engine:
         """Grow the set until the proven bound is within the tolerance, then drop what is not needed."""
         if (law.most_likely != law.reference_state).any():
             law = self.solve(law.space, bound.reference, crude=True)
-        result = self.grown(law, bound, lambda found: self.weigh(found, bound))
-        room = self.target - result.weighted.one_sided
-        if room <= 0.0:
-            return result
-        keep = needed(result.law, bound.values(result.law.space.reduced()).astype(float), 0.5 * room)
-        if keep.sum() > 0.97 * keep.size:
-            return result
-        result.law = result.law.light()
-        smaller, weighted = self.weigh(
-            self.solve(result.law.space.where(keep), bound.reference, crude=self.many), bound
-        )
-        return EngineResult(smaller, bound, weighted, []) if weighted.one_sided <= self.target else result
+        return self.pruned(self.grown(law, ByReturns(bound)), ByReturns(bound))
 
-    def weigh(self, law: TruncatedLaw, bound: HittingBound) -> tuple[TruncatedLaw, WeightedResidual]:
-        """Return the law, corrected if its residual matters, and the weighted sums."""
-        weighted = weighted_residual(law, bound.values)
-        matters = max(weighted.above, weighted.below) > 0.05 * self.target
-        if matters and weighted.outside <= _FAR * self.target:
-            law = law.with_solver(self.make_solver).refined()
-            weighted = weighted_residual(law, bound.values)
-        return law, weighted
+    def contracted(self, contraction: Contraction) -> EngineResult:
+        """Do the same for a network whose copies meet; what leaves a set stays where it is."""
+        self.contraction = contraction
+        centre = likely_state(self.lattice)
+        law = self.solve(start_set(self.lattice, centre, self.constraints), centre)
+        weighing = ByDistance(self.lattice, contraction)
+        return self.pruned(self.grown(law, weighing), weighing)
 
     def estimated(self, law: TruncatedLaw, why: list[str]) -> EngineResult:
         """Grow the set until an estimate of the error is within the tolerance, by the return times inside the set."""
-
-        def weigh(found: TruncatedLaw) -> tuple[TruncatedLaw, WeightedResidual]:
-            found = found.with_solver(self.make_crude)
-            return found, estimated_residual(found)
-
-        result = self.grown(law, None, weigh)
+        result = self.grown(law, ByEstimate(self.make_crude))
         result.why = why
         return result
 
-    def grown(
-        self, law: TruncatedLaw, bound: HittingBound | None,
-        weigh: Callable[[TruncatedLaw], tuple[TruncatedLaw, WeightedResidual]],
-    ) -> EngineResult:  # fmt: skip
+    def weigh(self, law: TruncatedLaw, weighing: Weighing) -> tuple[TruncatedLaw, WeightedResidual]:
+        """Return the law, corrected if its residual matters, and the weighted sums."""
+        law = weighing.prepared(law)
+        weighted = weighing.weigh(law)
+        matters = weighing.bound is not None and max(weighted.above, weighted.below) > 0.05 * self.target
+        if matters and weighted.outside <= _FAR * self.target:
+            law = law.with_solver(self.make_solver).refined()
+            weighted = weighing.weigh(law)
+        return law, weighted
+
+    def pruned(self, result: EngineResult, weighing: Weighing) -> EngineResult:
+        """Drop the states that the tolerance does not need, if these are more than a few."""
+        room = self.target - result.weighted.one_sided
+        if room <= 0.0:
+            return result
+        keep = needed(result.law, weighing.worth(result.law), 0.5 * room)
+        if keep.sum() > 0.97 * keep.size:
+            return result
+        law = result.law = result.law.light()
+        smaller, weighted = self.weigh(
+            self.solve(law.space.where(keep), law.reference_state, crude=self.many), weighing
+        )
+        if weighted.one_sided > self.target:
+            return result
+        return EngineResult(smaller, weighing.bound, weighted, [])
+
+    def grown(self, law: TruncatedLaw, weighing: Weighing) -> EngineResult:
         """Grow the set where the flow out of it costs, until the sum is within the tolerance or nothing is gained."""
-        law, weighted = weigh(law)
-        result = EngineResult(law, bound, weighted, [])
+        law, weighted = self.weigh(law, weighing)
+        result = EngineResult(law, weighing.bound, weighted, [])
         for _ in range(_MOST_ROUNDS):
             self.best = result
             self.note(law.space.n_states, 2.0 * weighted.one_sided)
             if weighted.one_sided <= self.target or weighted.outside <= 0.02 * self.target:
                 break
-            times = return_times(law) if bound is None else bound.values(law.space.reduced()).astype(float)
             # The largest flows first: far from the tolerance small ones would only make the set wide.
             allowance = max(0.1 * self.target, 0.01 * weighted.outside, self.ignored * weighted.outside)
-            keep = needed(law, times, allowance if self.many else 0.1 * allowance)
-            tight, score = law.space.where(keep), (law.p.astype(float) * times)[keep]
-            larger = grow(self.lattice, tight, score, allowance, self.constraints)
+            worth = weighing.worth(law)
+            keep = needed(law, worth, allowance if self.many else 0.1 * allowance)
+            tight, p = law.space.where(keep), law.p.astype(float)
+            score = (p if weighing.costs is not None else p * worth)[keep]
+            larger = grow(self.lattice, tight, score, allowance, self.constraints, weighing.costs)
             if larger.n_states == tight.n_states:
                 break
             crude = self.many or weighted.outside > _FAR * self.target
+            # Room for the rates of the larger set.
             law = law.light()
-            self.best = result = EngineResult(law, bound, weighted, [])
-            law, weighted = weigh(self.solve(larger, law.reference_state, crude=crude))
-            result = EngineResult(law, bound, weighted, [])
+            self.best = result = EngineResult(law, weighing.bound, weighted, [])
+            law, weighted = self.weigh(self.solve(larger, law.reference_state, crude=crude), weighing)
+            result = EngineResult(law, weighing.bound, weighted, [])
         return result

@@ -21,13 +21,13 @@ from fsp.generator.growth import reachable
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 from fsp.stationary.chain import FiniteChain
-from fsp.stationary.drift_function import DriftFunction
+from fsp.stationary.drift_function import Drift
 from fsp.stationary.drift_region import NoDrift, rising_states
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.protocol import ChainSolver
 from fsp.stationary.reward import Reward
 
-__all__ = ["HittingBound", "finite_hitting_bound", "hitting_bound", "verified_decrease"]
+__all__ = ["HittingBound", "finite_hitting_bound", "hitting_bound", "trapped_states", "verified_decrease"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -50,7 +50,7 @@ class HittingBound:
     inside : ndarray of float, shape (n_states,)
         The values there; 0 at the reference.
     reference : ndarray of int64, shape (n_axes,)
-    drift : DriftFunction or None
+    drift : Drift or None
         Elsewhere ``W = scale * drift + shift``; None when ``space`` holds the whole class.
     decrease : float
         Verified, positive.
@@ -62,7 +62,7 @@ class HittingBound:
     space: FibreSet
     inside: FloatArray
     reference: IntArray
-    drift: DriftFunction | None
+    drift: Drift | None
     scale: float
     shift: float
     decrease: float
@@ -111,7 +111,7 @@ def verified_decrease(bound: HittingBound) -> float:
 
 
 def _exits(
-    lattice: Lattice, space: FibreSet, drift: DriftFunction, steep: NDArray[np.bool_]
+    lattice: Lattice, space: FibreSet, drift: Drift, steep: NDArray[np.bool_]
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
     """Return what leaves each state: rates, and sums of rate times V beyond; and where jumps come in.
 
@@ -135,7 +135,7 @@ def _exits(
     return out, beyond, entry, doors & ~steep
 
 
-def _trapped(chain: FiniteChain, reference: int, out: FloatArray) -> NDArray[np.bool_]:
+def trapped_states(chain: FiniteChain, reference: int, out: FloatArray) -> NDArray[np.bool_]:
     """Tell from which states of a chain neither the reference nor the outside can be reached."""
     n = chain.n_states
     doors = np.flatnonzero(out > 0)
@@ -153,12 +153,12 @@ def _trapped(chain: FiniteChain, reference: int, out: FloatArray) -> NDArray[np.
     return trapped[:-1]
 
 
-def _without_traps(lattice: Lattice, space: FibreSet, reference: IntArray, drift: DriftFunction) -> FibreSet:
+def _without_traps(lattice: Lattice, space: FibreSet, reference: IntArray, drift: Drift) -> FibreSet:
     """Return the set without states from which the reference is never reached, if these are shown to be unreachable."""
     chain = FiniteChain.of(lattice.network, space, lattice.tables)
     out = chain.outflow
     position = int(lattice.positions(space, reference[None, :])[0])
-    trapped = _trapped(chain, position, out)
+    trapped = trapped_states(chain, position, out)
     if not trapped.any():
         return space
     island = space.where(trapped)
@@ -176,7 +176,7 @@ def _without_traps(lattice: Lattice, space: FibreSet, reference: IntArray, drift
 
 
 def hitting_bound(
-    lattice: Lattice, drift: DriftFunction, decrease: float, reward: Reward, reference: IntArray,
+    lattice: Lattice, drift: Drift, decrease: float, reward: Reward, reference: IntArray,
     make_solver: MakeSolver, wider: FibreSet | None = None, most: int = 400_000, steeper: float = 1.0,
 ) -> HittingBound:  # fmt: skip
     """Return a verified bound of the mean time to the reference, from every state of the class.
@@ -184,7 +184,7 @@ def hitting_bound(
     Parameters
     ----------
     lattice : Lattice
-    drift : DriftFunction
+    drift : Drift
         V; outside of a finite set ``QV <= -decrease * f``, which is proven here.
     decrease : float
     reward : Reward
@@ -249,7 +249,7 @@ class _Glued:
 
 
 def _glued(
-    lattice: Lattice, space: FibreSet, drift: DriftFunction, a: float, reward: Reward, reference: IntArray,
+    lattice: Lattice, space: FibreSet, drift: Drift, a: float, reward: Reward, reference: IntArray,
     make_solver: MakeSolver,
 ) -> _Glued:  # fmt: skip
     """Solve for W inside, with the smallest b that fits; infinite if there is none."""
@@ -327,7 +327,7 @@ def finite_hitting_bound(
     """
     chain = FiniteChain.of(lattice.network, space, lattice.tables)
     position = int(lattice.positions(space, reference[None, :])[0])
-    if chain.outflow.any() or _trapped(chain, position, chain.outflow).any():
+    if chain.outflow.any() or trapped_states(chain, position, chain.outflow).any():
         message = "the reference state is not reached from all states of the set"
         raise NoDrift(message)
     states = space.reduced()

@@ -11,9 +11,10 @@ from fsp.errors import SolverError
 from fsp.statespace.fibres import FibreSet
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.hitting import MakeSolver
-from fsp.stationary.lattice import Lattice
+from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.protocol import ChainSolver
 from fsp.stationary.residual import Residual, find_residual
+from fsp.stationary.returning import comes_back
 
 __all__ = ["TruncatedLaw", "truncated_law"]
 
@@ -39,6 +40,8 @@ class TruncatedLaw:
         Total rate out of each state.
     method, info : str
         The name of the solver, and what it says of itself.
+    weights : ndarray of float, optional
+        If given, jumps out of the set come back nearby; see `fsp.stationary.returning`.
     chain : FiniteChain or None
         None when the rates were let go of, to make room for those of a larger set.
     solver : ChainSolver or None
@@ -55,6 +58,7 @@ class TruncatedLaw:
     info: str
     chain: FiniteChain | None
     solver: ChainSolver | None
+    weights: FloatArray | None = None
 
     @property
     def reference_state(self) -> IntArray:
@@ -74,6 +78,27 @@ class TruncatedLaw:
         others[self.reference] = False
         return others
 
+    def way_back(self) -> IntArray:
+        """Return where each flow out of the set comes back in it, if it comes back nearby."""
+        r = self.residual
+        assert self.weights is not None
+        jumps = self.lattice.shifts[r.reaction]
+        return comes_back(
+            self.lattice, self.space, r.source, r.states, jumps, self.reference, self.weights
+        )
+
+    def defect(self) -> tuple[LongArray, LongArray]:
+        """Return the residual of the truncated chain but for what comes back at the reference, and a bound on its rounding."""
+        r = self.residual
+        if self.weights is None:
+            return r.inside, r.margin
+        back = np.zeros_like(r.inside)
+        np.add.at(back, self.way_back(), r.flow)
+        # The flows were rounded up by twice their relative error at most; then there are a few sums.
+        rounding = 2.0 * self.lattice.rate_error + (6 * len(self.lattice.reactions) + 24) * UNIT
+        rounding += UNIT * len(r.flow)  # as many flows may come back at one state
+        return r.inside + back, r.margin + (np.abs(r.inside) + back) * np.longdouble(rounding)
+
     def light(self) -> TruncatedLaw:
         """Return the law without the rates and what the solver keeps."""
         return replace(self, chain=None, solver=None)
@@ -90,17 +115,18 @@ class TruncatedLaw:
         law, others = self, self.others
         for _ in range(_MOST_REFINEMENTS if self.solver is not None else 0):
             assert law.solver is not None
-            residual = law.residual.inside[others]
+            residual, margin = (part[others] for part in law.defect())
             size = float(np.abs(residual).sum())
-            if not size > float(law.residual.margin[others].sum()):
+            if not size > float(margin.sum()):
                 break
             better = law.p.copy()
             better[others] += law.solver.occupation(residual.astype(float))
             better = _normalised(better)
             found = find_residual(law.lattice, law.space, better)
-            if not float(np.abs(found.inside[others]).sum()) < 0.5 * size:
+            improved = replace(law, p=better, residual=found, info=law.solver.info)
+            if not float(np.abs(improved.defect()[0][others]).sum()) < 0.5 * size:
                 break
-            law = replace(law, p=better, residual=found, info=law.solver.info)
+            law = improved
         return law
 
 
@@ -119,9 +145,11 @@ def _normalised(p: LongArray) -> LongArray:
 
 def truncated_law(
     lattice: Lattice, space: FibreSet, chain: FiniteChain, reference: int, make_solver: MakeSolver,
-    *, crude: bool = False,
+    *, crude: bool = False, weights: FloatArray | None = None,
 ) -> TruncatedLaw:  # fmt: skip
     """Return the stationary law of the chain in which all outflow comes back at the reference.
+
+    With ``weights`` jumps out of the set come back nearby in the chain.
 
     It is a cycle: the expected times in the other states between leaving the reference and coming back to it, divided by
     their sum. If ``crude``, it is found as a law, with one copy of the rates, and a residual that is small only beside
@@ -148,5 +176,15 @@ def truncated_law(
         p = _normalised(p)
         method, info = getattr(solver, "name", "auto"), solver.info
     return TruncatedLaw(
-        lattice, space, p, reference, find_residual(lattice, space, p), chain.exit, method, info, chain, solver
+        lattice,
+        space,
+        p,
+        reference,
+        find_residual(lattice, space, p),
+        chain.exit,
+        method,
+        info,
+        chain,
+        solver,
+        weights,
     )

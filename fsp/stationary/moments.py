@@ -13,7 +13,7 @@ from fsp.moments.closure import autonomous_species, components, moment_equations
 from fsp.moments.exponential import outward
 from fsp.moments.polynomial import Affine, affine, polynomial
 from fsp.stationary.certificate import WeightedResidual, weighted_residual
-from fsp.stationary.drift_function import DriftFunction
+from fsp.stationary.drift_function import Drift, DriftFunction
 from fsp.stationary.drift_region import NoDrift
 from fsp.stationary.drift_search import drift_scale
 from fsp.stationary.hitting import HittingBound, MakeSolver, hitting_bound
@@ -21,7 +21,7 @@ from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.law import TruncatedLaw
 from fsp.stationary.reward import Reward
 
-__all__ = ["AxisMoments", "closed_moments", "moments_by_return_times"]
+__all__ = ["AxisMoments", "closed_moments", "means_by_contraction", "moments_by_return_times"]
 
 #: Species of one linear part whose moments are computed exactly.
 _MOST_IN_PART = 6
@@ -72,9 +72,25 @@ def moments_by_return_times(
     return found
 
 
-def _raised(drift: DriftFunction, power: int) -> DriftFunction:
+def means_by_contraction(law: TruncatedLaw, cost: WeightedResidual) -> AxisMoments:
+    """Return enclosures of ``E[y_k]`` for the axes without a largest count, where copies of the chain meet.
+
+    The mean of ``|x_k - y_k|``, integrated over time, is at most their distance, as its drift is at most minus that; so the
+    argument for functions with values in [0, 1] holds for a count as well.
+    """
+    states = law.space.reduced()
+    found: AxisMoments = {}
+    for axis in np.flatnonzero(~np.isfinite(law.lattice.largest)):
+        value = float((law.p * states[:, axis].astype(np.longdouble)).sum())
+        # The sum of p is one up to its own rounding.
+        slack = cost.total * (1.0 + 1e-12) + value * (2.0**-50 + 4.0 * (law.space.n_states + 8) * UNIT)
+        found[(int(axis),)] = Interval(max(0.0, value - slack), value + slack)
+    return found
+
+
+def _raised(drift: Drift, power: int) -> Drift:
     """Return a drift function that falls fast enough for a power of the counts: the square of a linear one."""
-    if drift.kind != "linear" or power == 1:
+    if not isinstance(drift, DriftFunction) or drift.kind != "linear" or power == 1:
         return drift
     slope = drift.slope
     n = len(slope)
@@ -82,7 +98,7 @@ def _raised(drift: DriftFunction, power: int) -> DriftFunction:
 
 
 def _bound(
-    law: TruncatedLaw, bound: HittingBound, drift: DriftFunction, reward: Reward, make_solver: MakeSolver
+    law: TruncatedLaw, bound: HittingBound, drift: Drift, reward: Reward, make_solver: MakeSolver
 ) -> HittingBound | None:
     lattice = bound.lattice
     p, states = law.p.astype(float), law.space.reduced()

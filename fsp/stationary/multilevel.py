@@ -123,9 +123,7 @@ class Multilevel:
             "times until the set is left are infinite; take one closed class at a time"
         )
 
-    def _law(
-        self, level: Level, start: int, wanted: float, of_root: float | None = None
-    ) -> FloatArray:
+    def _law(self, level: Level, start: int, wanted: float, of_root: float | None = None) -> FloatArray:
         """Return the stationary law of a closed chain with a relative residual as wanted, or as far as rounding allows.
 
         The residual is relative to the flow through all states, and with ``of_root`` to that through the root as well.

@@ -33,9 +33,7 @@ def rate_difference(ranges: RateRanges, reaction: int, axis: int) -> Interval:
     """
     lattice = ranges.lattice
     propensity = lattice.network.propensities[reaction]
-    exact = polynomial(
-        propensity.expression, {name: k for k, name in enumerate(ranges.names)}, ranges.values
-    )
+    exact = polynomial(propensity.expression, {name: k for k, name in enumerate(ranges.names)}, ranges.values)
     if exact is not None:
         return _range(_difference(_on_axes(lattice, exact), axis), lattice, axis)
     affected = [f for f in propensity.factors if axis in ranges.axes_of(f.species)]
@@ -136,7 +134,11 @@ def _one_count(ranges: RateRanges, factor: Any, axis: int) -> Interval:
             return Interval(low, high)
         box = ranges.box.within(ranges.names[c.axes[axis]], Interval(float(last), math.inf))
         reach = value_range(factor.expression, box)
-        width = reach.upper - reach.lower if math.isfinite(reach.upper) and math.isfinite(reach.lower) else math.inf
+        width = (
+            reach.upper - reach.lower
+            if math.isfinite(reach.upper) and math.isfinite(reach.lower)
+            else math.inf
+        )
         found = Interval(min(low, -width), max(high, width))
         if width <= _SHARP * max(-low, high):
             return found

@@ -13,7 +13,7 @@ from fsp.statespace.fibres import FibreSet
 from fsp.stationary.lattice import Lattice
 from fsp.stationary.law import TruncatedLaw
 
-__all__ = ["grow", "needed", "start_set"]
+__all__ = ["boundary_flows", "grow", "needed", "start_set"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -36,8 +36,9 @@ def start_set(lattice: Lattice, centre: IntArray, constraints: Constraints, enou
 
 
 def grow(
-    lattice: Lattice, space: FibreSet, score: FloatArray, allowance: float, constraints: Constraints
-) -> FibreSet:
+    lattice: Lattice, space: FibreSet, score: FloatArray, allowance: float, constraints: Constraints,
+    costs: FloatArray | None = None,
+) -> FibreSet:  # fmt: skip
     """Return a larger set: along the flows out of it, but for small ones that together cost less than ``allowance``.
 
     A flow is followed as far as it takes to become as small as these, if the score goes on to fall as fast as it does
@@ -47,9 +48,13 @@ def grow(
     ----------
     score : ndarray, shape (n_states,)
         Probability times what a unit of it costs outside.
+    costs : ndarray, shape (n_reactions,), optional
+        What a unit costs by the reaction that it leaves by, if that is what matters.
     """
     generator = make_generator(lattice.tables, space, threads=1)
-    segment, states, cost = _flows(generator, score)
+    segment, states, cost = boundary_flows(generator, score)
+    if costs is not None:
+        cost = cost * costs[generator.boundary.reaction[segment]]
     order = np.argsort(cost)
     rest = int(np.searchsorted(np.cumsum(cost[order]), allowance, side="right"))
     chosen = np.sort(order[rest:])
@@ -77,7 +82,7 @@ def grow(
     return larger
 
 
-def _flows(generator: FibreGenerator, score: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+def boundary_flows(generator: FibreGenerator, score: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Return for each reaction that leaves from each state: the segment of the boundary, the state, and the cost."""
     b = generator.boundary
     length = (b.stop - b.start).astype(np.int64)
