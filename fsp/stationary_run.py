@@ -16,11 +16,13 @@ from fsp.known_moments import StoredMoments
 from fsp.ledger import Ledger
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
+from fsp.stationary.certificate import weighted_residual
 from fsp.stationary.closed_form import closed_law, poisson_moments
 from fsp.stationary.contraction import Contraction
 from fsp.stationary.engine import CRUDE, Engine, EngineResult
 from fsp.stationary.existence import refuse_without_law
 from fsp.stationary.lattice import UNIT, Lattice
+from fsp.stationary.law import TruncatedLaw
 from fsp.stationary.moments import (
     AxisMoments,
     closed_moments,
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
 __all__ = ["StationaryRun", "support_bounds"]
 
 #: Memory for each state beside the factorisations, which the choice of a solver foresees.
-_BYTES_PER_STATE = 1200
+_BYTES_PER_STATE = 2000
 #: Largest set without a proof: where it may grow for ever.
 _MOST_UNPROVEN = 200_000
+#: Larger sets have no bound of the return time made for the sake of moments alone.
+_MOST_FOR_MOMENTS = 50_000
 
 
 class StationaryRun:
@@ -208,10 +212,11 @@ class StationaryRun:
         )
         reference = law.space.states(law.reference, law.reference + 1)[0]
         others = law.others
+        defect, margin = law.defect()
         alone = proven and law.space.n_states == 1 and not law.exit.any()
         return StationaryResult(
             self.network, distribution, ledger,
-            residual=float(np.abs(law.residual.inside[others]).sum() + law.residual.margin[others].sum()),
+            residual=float(np.abs(defect[others]).sum() + margin[others].sum()),
             outflow=float(law.residual.flow.sum()),
             reference=dict(zip(names, reference.tolist(), strict=True)),
             method=law.method,
@@ -247,14 +252,15 @@ class StationaryRun:
         """Return all that is proven about moments, by names."""
         assert found.bound is not None
         names, c = self.network.species_names, self.lattice.coordinates
+        exact = closed_moments(self.lattice)
         returns: AxisMoments
         if isinstance(found.bound, Contraction):
             way = "contraction"
             returns = means_by_contraction(found.law, found.weighted)
+            returns.update(self._second_moments(found.law, exact))
         else:
             way = "mean return times, with a drift function"
             returns = moments_by_return_times(found.law, found.bound, found.weighted, self.make_crude)
-        exact = closed_moments(self.lattice)
         moments: dict[tuple[int, ...], Interval] = {}
         for key, value in returns.items():
             moments[tuple(c.axes[k] for k in key)] = value
@@ -265,6 +271,19 @@ class StationaryRun:
             if len(key) == 1:
                 how[names[key[0]]] = "closed stationary moment equations of a linear part"
         return self._stored(moments, how)
+
+    def _second_moments(self, law: TruncatedLaw, known: AxisMoments) -> AxisMoments:
+        """Return second moments that are neither known nor bounded by contraction, by return times, if that is cheap."""
+        axes, largest = self.lattice.coordinates.axes, self.lattice.largest
+        missing = [k for k, species in enumerate(axes) if (species, species) not in known]
+        if self.engine.many or law.space.n_states > _MOST_FOR_MOMENTS or np.isfinite(largest[missing]).all():
+            return {}
+        bound = self.engine.find_bound(law, None, [], patient=True)
+        if bound is None:
+            return {}
+        weighted = weighted_residual(law, bound.values)
+        found = moments_by_return_times(law, bound, weighted, self.make_crude)
+        return {key: value for key, value in found.items() if len(key) == 2}
 
     def _stored(self, moments: AxisMoments, how: dict[str, str]) -> StoredMoments:
         names = self.network.species_names

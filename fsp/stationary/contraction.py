@@ -1,11 +1,12 @@
 """Networks whose copies meet: a distance between two states that falls on average, whatever the states.
 
-Two copies of a chain fire the same reactions together as far as their rates agree. With ``rho(x, y) = sum_k w_k |x_k - y_k|``
-let the mean rate of change of rho be at most ``-sum_k |x_k - y_k|`` at every pair of states. Then the copies meet, after a mean
-time of at most ``rho(x, y)``, so that there is one stationary law at most, and for a function f with values in [0, 1] the
-solution g of ``Q g = pi f - f`` obeys ``|g(x) - g(y)| <= rho(x, y)``. So the total variation between a probability vector p and
-the law is at most the cost of moving the positive part of ``p Q`` onto the negative one. (Contraction of Markov chains in a
-transport distance: Dobrushin 1970; Bubley and Dyer 1997; Ollivier 2009.)
+Two copies of a chain fire the same reactions together as far as their rates agree. With the weighted distance
+``rho(x, y) = sum_k w_k |x_k - y_k|`` let the mean rate of change of rho be at most ``-sum_k |x_k - y_k|`` at every pair of
+states. Then the copies meet, after a mean time of at most ``rho(x, y)``, so that there is one stationary law at most, and
+for a function f with values in [0, 1] the solution g of ``Q g = pi f - f`` obeys ``|g(x) - g(y)| <= rho(x, y)``. So the
+total variation between a probability vector p and the law is at most the cost of moving the positive part of ``p Q`` onto
+the negative one. (Contraction of Markov chains in a transport distance: Dobrushin 1970; Bubley and Dyer 1997; Ollivier
+2009.)
 """
 
 from __future__ import annotations
@@ -67,12 +68,12 @@ def find_contraction(lattice: Lattice) -> Contraction | None:
 
     Notes
     -----
-    Let x and y differ by d, and a reaction with jump v have the rates a(x) > a(y): x alone jumps with their difference, which
-    changes rho by ``|d + v| - |d|``. Along a path of steps of one molecule from y to x the difference of the rates is a sum of
-    differences D, and by the triangle inequality that change is at most ``|e + v| - |e|`` for each step e. As
-    ``|d + v| + |d - v| >= 2 |d|``, steps with a negative D are covered by ``|e - v| - |e|``. So it suffices that for a step along each
-    axis the sum over the reactions of ``D+ (|e + v| - |e|) + D- (|e - v| - |e|)`` is at most -1, for all values that D takes: a
-    linear program in w, whose solution is verified in exact arithmetic.
+    Let x and y differ by d, and a reaction with jump v have the rates a(x) > a(y): x alone jumps with their difference,
+    which changes rho by ``|d + v| - |d|``. Along a path of steps of one molecule from y to x the difference of the rates is
+    a sum of differences D, and by the triangle inequality that change is at most ``|e + v| - |e|`` for each step e. As
+    ``|d + v| + |d - v| >= 2 |d|``, steps with a negative D are covered by ``|e - v| - |e|``. So it suffices that for a step
+    along each axis the sum over the reactions of ``D+ (|e + v| - |e|) + D- (|e - v| - |e|)`` is at most -1, for all values
+    that D takes: a linear program in w, whose solution is verified in exact arithmetic.
     """
     if lattice.n_axes * len(lattice.reactions) > _MOST_PAIRS or not _is_downward_closed(lattice):
         return None

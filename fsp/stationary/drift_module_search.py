@@ -1,9 +1,9 @@
-"""Candidates for drift functions that add up tables: parts of a network, and the function of each that falls outside of a set.
+"""Candidates for drift functions that add up tables: parts of a network, and a function of each that falls.
 
-A part alone, with what the others do to it at its worst, is a small chain with a law of its own, pi. A function u whose drift
-there is ``epsilon`` on a set and ``-K`` outside of it exists when the mean of the drift under pi is zero, so that
-``epsilon = K (1 / pi(set) - 1)``: a sum over n parts falls wherever one of them is outside of its set, if
-``(n - 1) epsilon < K``. In many dimensions the product of the sets is as small as a set that holds the law can be.
+A part alone, with what the others do to it at its worst, is a small chain with a law of its own, pi. A function u whose
+drift there is ``epsilon`` on a set and ``-K`` outside of it exists when the mean of the drift under pi is zero, so that
+``epsilon = K (1 / pi(set) - 1)``: a sum over n parts falls wherever one of them is outside of its set, if ``(n - 1)
+epsilon < K``. In many dimensions the product of the sets is as small as a set that holds the law can be.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class _ModuleChain:
         return None
 
     def function(self, held: float, fall: float) -> FloatArray | None:
-        """Return a table whose drift, with the linear function, is ``-fall`` outside of a set that holds so much of the law."""
+        """Return a table that falls by ``fall``, with the linear function, where the law has its rest."""
         n, slope = len(self.grid), self.slope * fall
         table = np.zeros(n)
         for _ in range(_MOST_TURNS):

@@ -1,9 +1,9 @@
 """Drift functions that add up tables, one for each part of a network: ``V(y) = s . y + sum_i u_i(y_i)``.
 
-A part (module) is a few axes: a gene with its messenger and its protein, say. What other parts do to it is bounded by what it
-can meet at most: ``QV <= sum_i h_i(y_i)``, where h_i is found at every state of part i. So V may fall outside of
-little more than a product of the sets that hold each part, which in many dimensions is a tiny part of what a polynomial needs.
-Beyond a table its last entry goes on, and the linear function pulls.
+A part (module) is a few axes: a gene with its messenger and its protein, say. What other parts do to it is bounded by
+what it can meet at most: ``QV <= sum_i h_i(y_i)``, where h_i is found at every state of part i. So V may fall outside of
+little more than a product of the sets that hold each part, which in many dimensions is a tiny part of what a polynomial
+needs. Beyond a table its last entry goes on, and the linear function pulls.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Module:
         """Return the function at states of its own axes."""
         last = np.array(self.table.shape) - 1
         clamped = np.clip(own, 0, last)
-        return self.table[tuple(clamped.T)]
+        found: FloatArray = self.table[tuple(clamped.T)]
+        return found
 
 
 def grid_of(lengths: list[int]) -> IntArray:
@@ -153,8 +154,9 @@ class _Part:
             k: int(np.abs(lattice.shifts[self.reactions, k]).max(initial=1)) for k in axes
         }
         # From the corner on jumps along an axis stay beyond the table.
-        self.corner: dict[int, int] = {k: module.table.shape[axes.index(k)] + jumps[k] for k in self.free}
-        self.lengths: list[int] = [self.corner.get(k, module.table.shape[i]) for i, k in enumerate(axes)]
+        sizes = [int(n) for n in module.table.shape]
+        self.corner = {k: sizes[axes.index(k)] + jumps[k] for k in self.free}
+        self.lengths = [self.corner.get(k, sizes[i]) for i, k in enumerate(axes)]
         self.grid = grid_of(self.lengths)
         value, size = np.zeros(len(self.grid)), np.zeros(len(self.grid))
         for r in self.reactions:

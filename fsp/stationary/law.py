@@ -83,12 +83,10 @@ class TruncatedLaw:
         r = self.residual
         assert self.weights is not None
         jumps = self.lattice.shifts[r.reaction]
-        return comes_back(
-            self.lattice, self.space, r.source, r.states, jumps, self.reference, self.weights
-        )
+        return comes_back(self.lattice, self.space, r.source, r.states, jumps, self.reference, self.weights)
 
     def defect(self) -> tuple[LongArray, LongArray]:
-        """Return the residual of the truncated chain but for what comes back at the reference, and a bound on its rounding."""
+        """Return the residual of the truncated chain, but for what comes back at the reference, and its rounding."""
         r = self.residual
         if self.weights is None:
             return r.inside, r.margin

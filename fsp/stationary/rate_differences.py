@@ -29,7 +29,8 @@ _MARGIN = 1e-12
 def rate_difference(ranges: RateRanges, reaction: int, axis: int) -> Interval:
     """Return an interval that holds ``a(y + e) - a(y)`` for all states y, e being one more count on an axis.
 
-    Polynomials are treated in exact arithmetic; a function of one count times others by a table. Infinite where nothing is known.
+    Polynomials are treated in exact arithmetic; a function of one count times others by a table. Infinite where nothing is
+    known.
     """
     lattice = ranges.lattice
     propensity = lattice.network.propensities[reaction]
@@ -92,7 +93,7 @@ def _range(terms: Polynomial, lattice: Lattice, axis: int) -> Interval:
     for monomial, value in terms.items():
         top: Fraction | None = Fraction(1)
         for k, power in monomial:
-            last = lattice.largest[k] - (1.0 if k == axis else 0.0)
+            last = max(lattice.largest[k] - (1.0 if k == axis else 0.0), 0.0)
             top = None if top is None or math.isinf(last) else top * Fraction(last) ** power
         if not monomial:
             low, high = low + value, high + value

@@ -23,9 +23,9 @@ def comes_back(
 ) -> IntArray:  # fmt: skip
     """Return the positions at which jumps out of a set come back.
 
-    A jump that leads away from the reference, in a weighted distance, is left out: it comes back at its source. One that leads nearer
-    to it, where the set has a hole or a bend, comes back on the straight way to the reference. So nothing is shut in
-    where hardly any probability belongs.
+    A jump that leads away from the reference, in a weighted distance, is left out: it comes back at its source. One that
+    leads nearer to it, where the set has a hole or a bend, comes back on the straight way to the reference. So nothing is
+    shut in where hardly any probability belongs.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """The error of a truncated law as a transport: what the residual costs where copies of the chain meet.
 
-What leaves a set comes back nearby, as a rule at the state that it would have left, so that the residual is made of short steps: a
-flow at a state outside, and the same flow missing at a neighbour inside. By `fsp.stationary.contraction` each costs the length of a jump, and not the time to
-come back to some state, which in many dimensions is far longer.
+What leaves a set comes back nearby, as a rule at the state that it would have left, so that the residual is made of
+short steps: a flow at a state outside, and the same flow missing at a neighbour inside. By `fsp.stationary.contraction`
+each costs the length of a jump, and not the time to come back to some state, which in many dimensions is far longer.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def reflected(
 ) -> FiniteChain:  # fmt: skip
     """Return the chain whose jumps out of the set come back nearby.
 
-    At states from which the reference would no longer be reached they come back at the reference. ``connected`` says that all states
-    reach each other within the set, so that there are none.
+    At states from which the reference would no longer be reached they come back at the reference. ``connected`` says that
+    all states reach each other within the set, so that there are none.
     """
     generator = make_generator(lattice.tables, space, threads=1)
     segment, states, rate = boundary_flows(generator, np.ones(space.n_states))
@@ -66,7 +66,9 @@ def reflected(
     changed = FiniteChain(inflow, nothing, space)
     if moved.any():
         entries = (rate[moved], (back[moved], source[moved]))
-        changed = FiniteChain((inflow + sp.coo_array(entries, shape=inflow.shape).tocsr()).tocsr(), nothing, space)
+        changed = FiniteChain(
+            (inflow + sp.coo_array(entries, shape=inflow.shape).tocsr()).tocsr(), nothing, space
+        )
     else:
         changed.__dict__["outgoing"] = chain.outgoing
     if not connected:

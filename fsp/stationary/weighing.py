@@ -1,4 +1,4 @@
-"""What a flow out of a set costs: how the error of a truncated law is bounded, or estimated, and where its set is to grow."""
+"""What a flow out of a set costs: how errors of truncated laws are bounded, or estimated, and where sets grow."""
 
 from __future__ import annotations
 

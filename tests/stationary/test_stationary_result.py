@@ -35,7 +35,7 @@ def test_prints_well(result: fsp.StationaryResult) -> None:
     text = repr(result)
     assert "StationaryResult: M, P" in text
     assert "proven" in text
-    assert "falls outside of" in text
+    assert "contraction" in text
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "flow out of the state set" in str(result.ledger)
     assert list(result.to_pandas().columns)[:3] == ["mean", "mean_lower", "mean_upper"]

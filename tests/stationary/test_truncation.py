@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import poisson
@@ -114,15 +116,11 @@ def test_a_law_without_its_solver_says_what_it_was() -> None:
     lattice = lattice_of(network)
     space = FibreSet.from_states(lattice.coordinates, np.argwhere(np.ones((6, 9))))
     law = truncated_law(lattice, space, FiniteChain.of(network, space, lattice.tables), 0, GTH)
-    light = law.without_solver()
-    assert light.info == law.info
+    light = law.light()
+    assert (light.info, light.method) == (law.info, law.method)
     assert light.p is law.p
-    assert not hasattr(light.solver, "occupation")
-    single = truncated_law(
-        lattice,
-        space.where(np.arange(54) == 0),
-        FiniteChain.of(network, space.where(np.arange(54) == 0)),
-        0,
-        GTH,
-    )
-    assert single.without_solver() is single
+    assert light.solver is None
+    assert light.chain is None
+    assert light.with_solver(GTH) is light
+    again = replace(law, solver=None).with_solver(GTH)
+    assert again.solver is not None
