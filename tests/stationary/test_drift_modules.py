@@ -40,7 +40,7 @@ def ring(n: int = 2, gain: float = 6.0) -> fsp.ReactionNetwork:
 NETWORKS = {
     "toggle": fsp.gallery.toggle_switch,
     "ring": ring,
-    "repressilator": lambda: fsp.gallery.repressilator(a=20.0),
+    "repressilator": lambda: fsp.gallery.repressilator(k=20.0),
     "pairs": lambda: fsp.ReactionNetwork(
         {"A": 0, "B": 0}, ["-> A ; 9 * B / (1 + B)", "2 A -> @ 0.3", "-> B ; 4 / (1 + A)", "B -> @ 1"]
     ),
