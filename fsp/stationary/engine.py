@@ -388,7 +388,7 @@ class Engine:
                 break
             times = return_times(law) if bound is None else bound.values(law.space.reduced()).astype(float)
             # The largest flows first: far from the tolerance small ones would only make the set wide.
-            allowance = max(0.1 * self.target, 0.01 * weighted.outside, self.ignored * weighted.outside)
+            allowance = max(0.1 * self.target, 1e-3 * weighted.outside, self.ignored * weighted.outside)
             keep = needed(law, times, allowance if self.many else 0.1 * allowance)
             tight, score = law.space.where(keep), (law.p.astype(float) * times)[keep]
             larger = grow(self.lattice, tight, score, allowance, self.constraints)
