@@ -17,7 +17,7 @@ from stationary import gene_expression
 
 import fsp
 
-__all__ = ["CASES", "Case", "section", "toggle_of_munsky_and_khammash"]
+__all__ = ["CASES", "Case", "checked", "section", "toggle_of_munsky_and_khammash"]
 
 TOLERANCE = 1e-8
 
@@ -160,7 +160,7 @@ def closed_form() -> dict[str, Fraction]:
 # -- the tables ----------------------------------------------------------------------------------------------
 
 
-def _checked(name: str, found: dict[str, Any]) -> dict[str, Any]:
+def checked(name: str, found: dict[str, Any]) -> dict[str, Any]:
     """Return the figures, if everything holds that they are to show."""
     holds = {
         "proven": found["certified"] and found["bound"] <= TOLERANCE,
@@ -200,7 +200,7 @@ def section(options: Options) -> str:
         if options.quick and name == "repressilator":
             continue
         process([script, name, "--certified"])  # compiles, and would start out larger
-        found = _checked(name, json.loads(process([script, name])[1]))
+        found = checked(name, json.loads(process([script, name])[1]))
         box = " x ".join(map(str, case.sides))
         rows.append((
             case.label, f"{found['states']:,}", f"{found['bound']:.2g}", f"{found['seconds']:.2g}",

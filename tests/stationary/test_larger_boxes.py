@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from box_reference import BoxReference
-from larger_boxes import CASES, Case
+from larger_boxes import CASES, Case, checked
 
 import fsp
 from fsp.statespace import Coordinates, FibreSet
@@ -151,3 +151,19 @@ def test_a_bad_reference_is_noticed(cut_off, reference) -> None:
         )
     small = BoxReference.of((50, 40), CASES["munsky_khammash"].reactions)
     assert small.residual(small.law((2, 2))) > 1e-14  # what flows out counts
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"certified": False}, {"bound": 2e-8}, {"reference_states": 250}, {"residual": 1e-12}, {"difference": 4e-9},
+        {"difference": float("nan")},
+    ],
+)  # fmt: skip
+def test_the_benchmark_refuses_what_does_not_hold(wrong) -> None:
+    good = {
+        "certified": True, "bound": 3e-9, "states": 100, "reference_states": 400, "residual": 1e-16, "difference": 1e-9,
+    }  # fmt: skip
+    assert checked("good", good) == good
+    with pytest.raises(AssertionError):
+        checked("wrong", {**good, **wrong})
