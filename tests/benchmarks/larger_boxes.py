@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from box_reference import BoxReference, Reaction
-from common import HERE, Options, process, repressilator, table, toggle_hill
+from common import HERE, Options, gene_expression, process, repressilator, table, toggle_hill
 from memory import status
-from stationary import gene_expression
 
 import fsp
 
