@@ -420,7 +420,7 @@ class Engine:
             if weighted.one_sided <= self.target or weighted.outside <= 0.02 * self.target:
                 break
             # The largest flows first: far from the tolerance small ones would only make the set wide.
-            allowance = max(0.1 * self.target, 0.01 * weighted.outside, self.ignored * weighted.outside)
+            allowance = max(0.1 * self.target, 1e-3 * weighted.outside, self.ignored * weighted.outside)
             worth = weighing.worth(law)
             keep = needed(law, worth, allowance if self.many else 0.1 * allowance)
             tight, p = law.space.where(keep), law.p.astype(float)

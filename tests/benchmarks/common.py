@@ -22,8 +22,8 @@ from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
 
 __all__ = [
-    "Options", "Timing", "birth_death_lattice", "interleaved", "lattice", "machine", "process", "repressilator",
-    "seconds", "table", "toggle_hill",
+    "Options", "Timing", "birth_death_lattice", "gene_expression", "interleaved", "lattice", "machine", "process",
+    "repressilator", "seconds", "table", "toggle_hill",
 ]  # fmt: skip
 
 HERE = Path(__file__).resolve().parent
@@ -51,6 +51,15 @@ def toggle_hill(a: float = 100.0, K: float = 20.0) -> fsp.ReactionNetwork:
 def repressilator(k: float = 100.0) -> fsp.ReactionNetwork:
     """Return the repressilator without mRNA, from (21, 0, 0): k = 100, c = 20, n = 6, d = 1 unless told otherwise."""
     return fsp.gallery.repressilator(k=k, c=20.0, n=6.0, d=1.0, initial=21)
+
+
+def gene_expression() -> fsp.ReactionNetwork:
+    """Return two-stage gene expression with 100 messengers and 2000 proteins on average (SSIT, "GeneExpression_SS")."""
+    return fsp.ReactionNetwork(
+        {"M": 100, "P": 2000},
+        ["0 -> M @ t1", "M -> M + P @ t2", "M -> 0 @ t3", "P -> 0 @ t4"],
+        {"t1": 50.0, "t2": 4.0, "t3": 0.5, "t4": 0.2},
+    )
 
 
 def birth_death_lattice(n_species: int, k: float = 3.0, initial: int = 0) -> fsp.ReactionNetwork:

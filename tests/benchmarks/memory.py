@@ -11,7 +11,7 @@ from typing import Any
 
 from common import HERE, Options, birth_death_lattice, process, repressilator, seconds, table, toggle_hill
 
-__all__ = ["section"]
+__all__ = ["section", "status"]
 
 #: Name, network, arguments of the solve, and of the small solve that goes before it.
 _TINY: dict[str, Any] = {"times": [0.01], "tolerance": 1e-3}
@@ -45,7 +45,7 @@ CASES: dict[str, tuple[str, Any, dict[str, Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def _status(key: str) -> int:
+def status(key: str) -> int:
     """Return a size of this process in bytes.
 
     Not ``ru_maxrss`` where it can be helped: that of a child starts at the size of the process that started it.
@@ -73,11 +73,11 @@ def child(name: str) -> None:
     _, network, arguments, small = CASES[name]
     fsp.solve_transient(network(), **_TINY, **small)
     fsp.solve_transient(toggle_hill(), **_SMALL)  # which uses every method
-    before = _status("VmRSS")
+    before = status("VmRSS")
     start = time.perf_counter()
     result = fsp.solve_transient(network(), **arguments)
     elapsed = time.perf_counter() - start
-    peak = _status("VmHWM")
+    peak = status("VmHWM")
     total = float(result[-1].probabilities.sum())
     print(json.dumps(dict(
         result.statistics, before=before, peak=peak, elapsed=elapsed, total=total, error_bound=result.error_bound

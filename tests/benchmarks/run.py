@@ -1,9 +1,9 @@
-"""Measure, and print or write the tables of ``docs/performance.md``.
+"""Measure, and print or write the tables of ``docs/performance.md``, and one of ``docs/stationary.md``.
 
     python tests/benchmarks/run.py --markdown              # everything, in the form of the page
     python tests/benchmarks/run.py --only product --write  # one section, written into the page
 
-Sections: product, solve, collection, timed, stationary, ssa, memory, startup. Nothing else should run
+Sections: product, solve, collection, timed, stationary, larger, ssa, memory, startup. Nothing else should run
 on the machine meanwhile.
 """
 
@@ -14,6 +14,7 @@ import re
 import sys
 
 import collection
+import larger_boxes
 import memory
 import product
 import solve
@@ -23,7 +24,9 @@ import stationary
 import timed
 from common import HERE, Options, machine
 
-PAGE = HERE.parents[1] / "docs" / "performance.md"
+DOCS = HERE.parents[1] / "docs"
+#: Where sections stand; all others in ``performance.md``.
+PAGES = {"larger": "stationary.md"}
 SECTIONS = {
     "machine": lambda options: machine(),
     "product": product.section,
@@ -31,6 +34,7 @@ SECTIONS = {
     "collection": collection.section,
     "timed": timed.section,
     "stationary": stationary.section,
+    "larger": larger_boxes.section,
     "ssa": ssa.section,
     "memory": memory.section,
     "startup": startup.section,
@@ -47,7 +51,7 @@ def replace(page: str, name: str, text: str) -> str:
     begin, end = markers(name)
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     if len(pattern.findall(page)) != 1:
-        message = f"{PAGE.name} must hold the markers of section {name} once"
+        message = f"the page must hold the markers of section {name} once"
         raise ValueError(message)
     return pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page)
 
@@ -69,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="also what takes long: expm_multiply on the repressilator to the end (hours)",
     )
     parser.add_argument("--markdown", action="store_true", help="print with the markers of the page")
-    parser.add_argument("--write", action="store_true", help="replace the sections of docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="replace the sections in docs/")
     chosen = parser.parse_args(arguments)
     if chosen.quick and chosen.write:
         parser.error("--quick gives no figures to write")
@@ -80,7 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
         begin, end = markers(name)
         print(f"{begin}\n{text}\n{end}\n" if chosen.markdown else f"{text}\n", flush=True)
         if chosen.write:
-            PAGE.write_text(replace(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+            page = DOCS / PAGES.get(name, "performance.md")
+            page.write_text(replace(page.read_text(encoding="utf-8"), name, text), encoding="utf-8")
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from common import Options, Timing, lattice, seconds, table, toggle_hill
+from common import Options, Timing, gene_expression, lattice, seconds, table, toggle_hill
 from numpy.typing import NDArray
 from scipy.sparse.linalg import eigs, spsolve
 
@@ -17,7 +17,7 @@ from fsp.stationary.chain import FiniteChain
 from fsp.stationary.gth import GTH
 from fsp.stationary.selection import SelectedSolver
 
-__all__ = ["gene_expression", "section"]
+__all__ = ["section"]
 
 FloatArray = NDArray[np.float64]
 
@@ -29,15 +29,6 @@ POWER_SECONDS = 5.0
 
 #: Relative residuals up to this count as equal: all are rounding.
 EQUAL = 1e-12
-
-
-def gene_expression() -> fsp.ReactionNetwork:
-    """Return two-stage gene expression with 100 messengers and 2000 proteins on average (SSIT, "GeneExpression_SS")."""
-    return fsp.ReactionNetwork(
-        {"M": 100, "P": 2000},
-        ["0 -> M @ t1", "M -> M + P @ t2", "M -> 0 @ t3", "P -> 0 @ t4"],
-        {"t1": 50.0, "t2": 4.0, "t3": 0.5, "t4": 0.2},
-    )
 
 
 class Case(NamedTuple):
