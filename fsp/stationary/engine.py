@@ -60,6 +60,8 @@ _WHOLE_STATES = 200_000
 _WIDER_STATES = 100_000
 #: Most states of the linear systems for this bound; many counts make them slow.
 _MOST_FOR_BOUND, _MOST_FOR_BOUND_MANY = 400_000, 150_000
+#: Part of the outflow that growth leaves aside where what leaves a set stays near it.
+_IGNORED_BY_DISTANCE = 0.03
 #: From so many unbounded counts on the volume outside of which V falls decides which function is tried first.
 _MANY_COUNTS = 4
 #: How many times steeper than need be the bound rises outside, for many counts.
@@ -373,6 +375,7 @@ class Engine:
     def contracted(self, contraction: Contraction) -> EngineResult:
         """Do the same for a network whose copies meet; what leaves a set stays where it is."""
         self.contraction = contraction
+        self.ignored = min(self.ignored, _IGNORED_BY_DISTANCE)
         centre = likely_state(self.lattice)
         law = self.solve(start_set(self.lattice, centre, self.constraints), centre)
         weighing = ByDistance(self.lattice, contraction)

@@ -62,6 +62,23 @@ def gene_expression() -> fsp.ReactionNetwork:
     )
 
 
+def triple_repressor() -> fsp.ReactionNetwork:
+    """Return three genes that repress one another, with messengers and proteins (SSIT, "TripleRepressor_SS")."""
+    on, own = {"A": 10.0, "B": 9.0, "C": 11.0}, {"A": 1.5, "B": 4.0, "C": 1.5}
+    off, by = {"A": 7.0, "B": 10.0, "C": 9.0}, {"A": ("C", 2.0), "B": ("A", 4.0), "C": ("B", 2.0)}
+    transcription, translation = {"A": 1.5, "B": 1.0, "C": 1.1}, {"A": 9.5, "B": 11.0, "C": 10.0}
+    decay_m, decay_p = {"A": 0.5, "B": 0.3, "C": 0.425}, {"A": 14.5, "B": 15.0, "C": 11.0}
+    reactions = []
+    for x in "ABC":
+        other, strength = by[x]
+        reactions += [
+            f"0 -> G{x} ; ({on[x]} + {own[x]}*P{x})*(1 - G{x})", f"G{x} -> 0 ; ({off[x]} + {strength}*P{other})*G{x}",
+            f"0 -> M{x} ; {transcription[x]}*G{x}", f"M{x} -> 0 @ {decay_m[x]}",
+            f"M{x} -> M{x} + P{x} @ {translation[x]}", f"P{x} -> 0 @ {decay_p[x]}",
+        ]  # fmt: skip
+    return fsp.ReactionNetwork({kind + x: 0 for kind in "GMP" for x in "ABC"}, reactions)
+
+
 def birth_death_lattice(n_species: int, k: float = 3.0, initial: int = 0) -> fsp.ReactionNetwork:
     """Return independent birth-death processes with stationary mean ``k``."""
     names = [f"X{i + 1}" for i in range(n_species)]

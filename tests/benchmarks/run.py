@@ -3,7 +3,7 @@
     python tests/benchmarks/run.py --markdown              # everything, in the form of the page
     python tests/benchmarks/run.py --only product --write  # one section, written into the page
 
-Sections: product, solve, collection, timed, stationary, larger, ssa, memory, startup. Nothing else should run
+Sections: product, solve, collection, timed, stationary, larger, many, ssa, memory, startup. Nothing else should run
 on the machine meanwhile.
 """
 
@@ -15,6 +15,7 @@ import sys
 
 import collection
 import larger_boxes
+import many_species
 import memory
 import product
 import solve
@@ -26,7 +27,7 @@ from common import HERE, Options, machine
 
 DOCS = HERE.parents[1] / "docs"
 #: Where sections stand; all others in ``performance.md``.
-PAGES = {"larger": "stationary.md"}
+PAGES = {"larger": "stationary.md", "many": "stationary.md"}
 SECTIONS = {
     "machine": lambda options: machine(),
     "product": product.section,
@@ -35,6 +36,7 @@ SECTIONS = {
     "timed": timed.section,
     "stationary": stationary.section,
     "larger": larger_boxes.section,
+    "many": many_species.section,
     "ssa": ssa.section,
     "memory": memory.section,
     "startup": startup.section,
