@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.analysis.drift_bound import extended_space, filled_space, find_drift, time_beyond
+from fsp.analysis.drift_bound import Beyond, extended_space, filled_space, moments_beyond
+from fsp.analysis.passage_drift import find_tails
 from fsp.analysis.passage_problem import PassageProblem
 from fsp.analysis.passage_set import PassageSet
 from fsp.errors import PropensityError, SolverError, StateSpaceLimitError
@@ -134,7 +135,7 @@ def _long_run(problem: PassageProblem, tolerance: float, relative: bool, most: i
         return _without_time(hit, 0, "the initial law lies in the regions")
     held = grown_set(problem, tolerance, relative, most)
     notes: list[str] = []
-    beyond: FloatArray | None = None
+    beyond: Beyond | None = None
     if held.leaks:
         held, beyond = with_drift(problem, held, most, notes)
     into = bool(held.target[held.inner].any())
@@ -170,28 +171,26 @@ def _long_run(problem: PassageProblem, tolerance: float, relative: bool, most: i
 
 def with_drift(
     problem: PassageProblem, held: PassageSet, most: int, notes: list[str]
-) -> tuple[PassageSet, FloatArray | None]:
-    """Return a set, and bounds of the time that is spent after it has been left, if a drift function proves them."""
-    drift = find_drift(problem)
-    space = None if drift is None else extended_space(problem, drift, held.space, most)
-    if drift is None or space is None:
-        return held, None
-    for larger in (space, filled_space(problem, space, most)):
-        if larger is None:
+) -> tuple[PassageSet, Beyond | None]:
+    """Return a set, and what a drift function proves about the paths that have left it."""
+    for tail in find_tails(problem, held):
+        space = extended_space(problem, tail, held.space, most)
+        if space is None:
             continue
-        try:
-            wider = held if larger is held.space else PassageSet(problem, larger)
-            _check_cost(wider)
-        except SolverError:
-            continue
-        except PropensityError:  # at a state that no path may ever reach
-            continue
-        beyond = time_beyond(wider, drift)
-        if beyond is not None:
-            notes.append(
-                f"a drift function proves that paths come back to the set of {larger.n_states:,} states"
-            )
-            return wider, beyond
+        for larger in (space, filled_space(problem, space, most)):
+            if larger is None:
+                continue
+            try:
+                wider = held if larger is held.space else PassageSet(problem, larger)
+                _check_cost(wider)
+            except (SolverError, PropensityError):  # too costly; a state that no path may ever reach
+                continue
+            beyond = moments_beyond(wider, tail)
+            if beyond is not None:
+                notes.append(
+                    f"a drift function proves that paths come back to the set of {larger.n_states:,} states"
+                )
+                return wider, beyond
     return held, None
 
 
@@ -211,15 +210,15 @@ def _without_time(hit: Interval, states: int, *notes: str) -> LongRun:
 
 
 def _with_times(
-    held: PassageSet, hit: Interval, ever: Enclosed, beyond: FloatArray | None, notes: list[str]
+    held: PassageSet, hit: Interval, ever: Enclosed, beyond: Beyond | None, notes: list[str]
 ) -> LongRun:
-    """Return the moments of the time to hit the target; ``beyond`` bounds the time after the set has been left."""
+    """Return the moments of the time to hit the target; ``beyond`` bounds them on paths that have left the set."""
     states, ones = held.space.n_states, np.ones(int(held.inner.sum()))
     unbounded = held.leaks and beyond is None
     open_ended = Interval(0.0, math.inf)
 
     def after(inside: Enclosed) -> Enclosed:
-        more = np.inf if unbounded else 0.0 if beyond is None else beyond
+        more = np.inf if unbounded else 0.0 if beyond is None else beyond.time
         return Enclosed(inside.lower, (inside.upper + more) * (1.0 + 2.0**-50))
 
     # Where the target is hit: M k = h for k = E[time; hit].
@@ -243,7 +242,13 @@ def _with_times(
     if missing or hit.lower < 1.0:
         first = Interval(first.lower, math.inf)
     second = held.mean_over_start(held.enclose(2.0 * inside.lower, 2.0 * inside.upper))
-    if held.leaks or missing:
+    if beyond is not None and beyond.second is not None:
+        second = Interval(second.lower, held.mean_over_start(Enclosed(inside.lower, beyond.second)).upper)
+    elif held.leaks:
+        second = Interval(second.lower, math.inf)
+        if beyond is not None:
+            notes.append("the variance has no upper bound: no drift function was found that falls fast enough")
+    if missing or hit.lower < 1.0:
         second = Interval(second.lower, math.inf)
     return LongRun(hit, first, _spread(first, second), conditional, states, tuple(notes))
 
