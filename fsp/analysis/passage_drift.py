@@ -42,8 +42,8 @@ __all__ = ["Tail", "find_tails"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-#: States at which a drift is evaluated one by one, at most.
-MOST_EVALUATED = 1_000_000
+#: States at which a drift is evaluated one by one, at most, and functions with proofs after which no more are looked for.
+MOST_EVALUATED, ENOUGH = 500_000, 3
 
 #: By how much of what raises V it has to fall on balance: the larger the share, the larger the set.
 SHARES = (0.1, 0.01, 0.001)
@@ -65,7 +65,7 @@ class Tail:
         ``U = scale * sqrt(V)``, or ``U = scale * V``.
     has_square : bool
         Whether U is that of the root, so that ``Q(U^2) <= -2 U`` holds as well.
-    rising : ndarray of int64, shape (n_states, n_axes)
+    rising : ndarray of int64, shape (n_states, n_species)
         The states at which this is not proven.
     """
 
@@ -76,8 +76,8 @@ class Tail:
     rising: IntArray
 
     def values(self, states: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return lower and upper bounds of U at states, rows of reduced coordinates."""
-        value, error = self.drift.values(states)
+        """Return lower and upper bounds of U at states, rows of counts."""
+        value, error = self.drift.values(self.lattice.coordinates.to_reduced(states))
         low, high = np.maximum(value - error, 0.0), value + error
         if self.has_square:
             low, high = np.sqrt(low), np.sqrt(high)
@@ -134,16 +134,18 @@ def find_tails(problem: PassageProblem, held: PassageSet) -> list[Tail]:
         Where the time that paths spend tells which counts are usual.
     """
     lattice = _OutsideLattice(problem)
-    states, p = held.space.reduced(), _usual(held)
+    states, p = lattice.coordinates.to_reduced(held.space.states()), _usual(held)
     found: list[tuple[bool, int, Tail]] = []
     try:
         for candidate in _candidates(lattice, states, p):
+            if found and not candidate.k:
+                break  # the others bound the mean as well
             tail = _proven(lattice, candidate, states, p)
             if tail is None:
                 continue
-            missing = int((lattice.positions(held.space, tail.rising) < 0).sum())
+            missing = int((held.space.index(tail.rising) < 0).sum())
             found.append((not tail.has_square, missing, tail))
-            if tail.has_square and not missing:
+            if tail.has_square and not missing or len(found) == ENOUGH:
                 break
     except (PropensityError, SolverError):  # at states that no path may ever reach
         pass
@@ -208,7 +210,7 @@ def _proven(
         except (NoDrift, PropensityError, SolverError):  # the last two at states that no path may ever reach
             continue
         factor = (2.0 * k if k else 1.0) / c * _MARGIN
-        return Tail(lattice, drift, factor, bool(k), rising)
+        return Tail(lattice, drift, factor, bool(k), lattice.coordinates.to_counts(rising))
     return None
 
 

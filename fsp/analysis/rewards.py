@@ -213,7 +213,7 @@ def _until_hit(problem: PassageProblem, rate: _Rate, tolerance: float, max_state
     held = grown_set(problem, tolerance, False, most)
     beyond: Beyond | None = None
     if held.leaks and math.isfinite(rate.largest):
-        held, beyond = with_drift(problem, held, most, [])
+        held, beyond = with_drift(problem, held, tolerance, most, [])
     rewards = rate.on(held.space)
     forever = held.reached & _recurrent(held.whole)
     if (rewards[forever & held.visited] > 0.0).any():
