@@ -1,20 +1,22 @@
 """How long paths can take beyond a finite set of states: first and second moments by drift functions.
 
-Let S be a finite set outside of the regions, and ``U >= 0`` with ``QU <= -1`` everywhere outside of the regions but in some
-states of S, where it may rise (`fsp.analysis.passage_drift`). In S let ``W = m + u + b q``, the expected time until a region is
-entered counted with ``U + b`` where S is left: m is the expected time in S, u the expected U where S is left, and q the
-probability of leaving it. Elsewhere let ``W = U + b``, and in the states of S where U falls the smaller of the two. Then
-``QW <= -1`` outside of the regions if ``W <= U + b`` in every state where U may rise that can be entered from one where it
-falls: the least b is ``max (m + u - U)/(1 - q)`` over these. So W bounds the expected time until a region is entered, and one
-is entered surely (Meyn and Tweedie 1993, Advances in Applied Probability 25:518-548).
+Let S be a finite set outside of the regions, and ``U >= 0`` with ``QU <= -1`` everywhere outside of the regions but in
+some states of S, where it may rise (`fsp.analysis.passage_drift`). In S let ``W = m + u + b q``, the expected time until a
+region is entered counted with ``U + b`` where S is left: m is the expected time in S, u the expected U where S is left, and
+q the probability of leaving it. Elsewhere let ``W = U + b``, and in the states of S where U falls the smaller of the two.
+Then ``QW <= -1`` outside of the regions if ``W <= U + b`` in every state where U may rise that can be entered from one where
+it falls: the least b is ``max (m + u - U)/(1 - q)`` over these. So W bounds the expected time until a region is entered, and
+one is entered surely (Meyn and Tweedie 1993, Advances in Applied Probability 25:518-548).
 
-The second moment is twice the expected integral of the mean time that remains, so that it is bounded by any ``Z >= 0`` with
-``QZ <= -2 W``. If ``Q(U^2) <= -2 U`` where U falls, this is ``Z = U^2 + 2 b U + b'`` there, and in S the expected integral of
-2 W counted with this Z where S is left, with the least b' found in the same way.
+The second moment is twice the expected integral of the mean time that remains, so that it is bounded by any ``Z >= 0``
+with ``QZ <= -2 W``. If ``Q(U^2) <= -2 U`` where U falls, this is ``Z = U^2 + 2 b U + b'`` there, and in S the expected
+integral of 2 W counted with this Z where S is left, with the least b' found in the same way.
 """
 
 from __future__ import annotations
 
+import math
+import time as clock
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +24,6 @@ from numpy.typing import NDArray
 
 from fsp.analysis.exits import leaving_entries
 from fsp.analysis.passage_drift import Tail
-from fsp.analysis.passage_problem import PassageProblem
 from fsp.analysis.passage_set import PassageSet
 from fsp.analysis.regions import INSIDE
 from fsp.errors import PropensityError, SolverError
@@ -40,8 +41,11 @@ IntArray = NDArray[np.int64]
 _UP = 1.0 + 2.0**-40
 _DOWN = 1.0 - 2.0**-44
 
-#: The chance of staying in the set below which it is made larger, the most sets, and the chance below which nothing is proven.
-_LITTLE_STAY, _MOST_SETS, _LEAST_STAY = 0.1, 5, 1e-9
+#: The chance of staying in the set below which it is made larger, and the most sets that are tried.
+_LITTLE_STAY, _MOST_SETS = 0.1, 5
+
+#: The chance of staying below which nothing is proven.
+_LEAST_STAY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,16 +70,19 @@ class Beyond:
     excess: float
 
 
-def bounds_beyond(held: PassageSet, tail: Tail, most: int) -> tuple[PassageSet, Beyond] | None:
+def bounds_beyond(
+    held: PassageSet, tail: Tail, most: int, deadline: float = math.inf
+) -> tuple[PassageSet, Beyond] | None:
     """Return what a function U proves, and the set that it took: the states of ``held``, and more.
 
-    The set is made larger as long as it is left too soon from a state in which paths arrive where U may rise. None if nothing
-    is proven with at most ``most`` states.
+    The set is made larger as long as it is left too soon from a state in which paths arrive where U may rise. None if
+    nothing is proven with at most ``most`` states. After the deadline, a reading of `time.perf_counter`, no larger set is
+    begun.
     """
     best: tuple[PassageSet, Beyond] | None = None
     space = _with_rising(held, tail, most)
     for attempt in range(_MOST_SETS):
-        if space is None:
+        if space is None or (attempt and clock.perf_counter() > deadline):
             break
         try:
             if space is not held.space:

@@ -163,15 +163,17 @@ def with_drift(
     problem: PassageProblem, held: PassageSet, tolerance: float, most: int, notes: list[str]
 ) -> tuple[PassageSet, Beyond | None]:
     """Return a set, and what a drift function proves about the paths that have left it."""
+    deadline = clock.perf_counter() + MOST_SECONDS
     for tail in find_tails(problem, held):
-        found = bounds_beyond(held, tail, most)
+        found = bounds_beyond(held, tail, most, deadline)
         for _ in range(0 if found is None else MOST_REFINEMENTS):
             assert found is not None
-            if not found[1].excess > tolerance or found[1].leak == 0.0:
+            late = clock.perf_counter() > deadline
+            if late or not found[1].excess > tolerance or found[1].leak == 0.0:
                 break
             # Times beyond are bounded crudely, so that less may leave than the probability alone would need.
             less = 0.5 * found[1].leak * tolerance / found[1].excess
-            finer = bounds_beyond(grown_set(problem, less, False, most), tail, most)
+            finer = bounds_beyond(grown_set(problem, less, False, most), tail, most, deadline)
             if finer is None or not finer[1].excess < 0.5 * found[1].excess:
                 break
             found = finer
@@ -179,6 +181,8 @@ def with_drift(
             states = found[0].space.n_states
             notes.append(f"a drift function proves that paths come back to the set of {states:,} states")
             return found
+        if clock.perf_counter() > deadline:
+            break
     return held, None
 
 
@@ -234,7 +238,9 @@ def _with_times(
         most = None if beyond is None else beyond.second
         squared = Enclosed(squared.lower, np.full_like(squared.upper, np.inf) if most is None else most)
         if beyond is not None and most is None:
-            notes.append("the variance has no upper bound: no drift function was found that falls fast enough")
+            notes.append(
+                "the variance has no upper bound: no drift function was found that falls fast enough"
+            )
     second = held.mean_over_start(squared)
     if missing or hit.lower < 1.0:
         second = Interval(second.lower, math.inf)

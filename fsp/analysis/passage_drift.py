@@ -6,9 +6,9 @@ the lattice that the conditions of the first passage leave. What is wanted is ``
 
     ``QU <= QV k / (c sqrt(V)) <= -1``  and  ``Q(U^2) = (2 k / c)^2 QV <= -2 U``,
 
-the first because the root is concave: one function bounds the mean of the time until the finite set or a region is entered,
-and the second moment (Jarner and Roberts 2002, Annals of Applied Probability 12:224-247, use roots of drift functions in this
-way). Where only ``QV <= -c`` can be proven, ``U = V / c`` bounds the mean alone.
+the first because the root is concave: one function bounds the mean of the time until the finite set or a region is
+entered, and the second moment (Jarner and Roberts 2002, Annals of Applied Probability 12:224-247, use powers of drift
+functions in this way). Where only ``QV <= -c`` can be proven, ``U = V / c`` bounds the mean alone.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def find_tails(problem: PassageProblem, held: PassageSet) -> list[Tail]:
                 continue
             missing = int((held.space.index(tail.rising) < 0).sum())
             found.append((not tail.has_square, missing, tail))
-            if tail.has_square and not missing or len(found) == ENOUGH:
+            if (tail.has_square and not missing) or len(found) == ENOUGH:
                 break
     except (PropensityError, SolverError):  # at states that no path may ever reach
         pass
@@ -187,8 +187,8 @@ def _square(lattice: Lattice, linear: DriftFunction) -> _Candidate:
 def _with_root(drift: DriftFunction) -> _Candidate:
     """Return an affine function above the root of a quadratic one.
 
-    ``sqrt(d' P d) <= sum sqrt(P_kk) |d_k|``, for it is a seminorm, and ``|d_k| <= y_k + centre_k``. The root of ``t . y`` is at
-    most ``(m + t . y / m) / 2``, whatever m is.
+    ``sqrt(d' P d) <= sum sqrt(P_kk) |d_k|``, for it is a seminorm, and ``|d_k| <= y_k + centre_k``. The root of ``t . y``
+    is at most ``(m + t . y / m) / 2``, whatever m is.
     """
     norms = np.sqrt(np.diag(drift.curvature))
     m = float(drift.slope.max(initial=0.0))
@@ -197,9 +197,7 @@ def _with_root(drift: DriftFunction) -> _Candidate:
     return _Candidate(drift, Reward(1, weights / k), k * _MARGIN)
 
 
-def _proven(
-    lattice: _OutsideLattice, candidate: _Candidate, states: IntArray, p: FloatArray
-) -> Tail | None:
+def _proven(lattice: _OutsideLattice, candidate: _Candidate, states: IntArray, p: FloatArray) -> Tail | None:
     """Return a candidate with the states at which it is not lowered, or None if they are not finitely many."""
     drift, reward, k = candidate
     scale = drift_scale(lattice, drift, states, p) / float(p @ reward.values(states).astype(float))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,9 @@ FIRST_PASSAGE = "first passage"
 
 #: States up to which it is tried whether only finitely many can be reached.
 MOST_ENUMERATED = 100_000
+
+#: Rounds of growth after which a set without bounds is taken to be endless: a narrow strip grows by little in each.
+MOST_ROUNDS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,7 @@ class PassageProblem:
     hit: float
     avoided: float
     bounds: Bounds | None
+    _enumerated: dict[int, FibreSet | None] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(
@@ -124,10 +129,17 @@ class PassageProblem:
         """Return all states that can be reached within the bounds before a region is, if they are few."""
         if not self.space.n_states:
             return self.space
+        if most not in self._enumerated:
+            self._enumerated[most] = self._enumerate(most)
+        return self._enumerated[most]
+
+    def _enumerate(self, most: int) -> FibreSet | None:
         tables = FactorTables(self.network, self.coordinates)
         tables.cover(*self.space.box())
+        constraints = self.constraints()
+        rounds = None if math.isfinite(constraints.volume()) else MOST_ROUNDS
         try:
-            return closure(tables, self.space, self.constraints(), most)
+            return closure(tables, self.space, constraints, most, rounds)
         except (StateSpaceLimitError, PropensityError):  # the latter at states far away
             return None
 

@@ -40,7 +40,9 @@ def bracket(times: FloatArray, bounds: FloatArray, q: float) -> tuple[float, flo
     return first, max(first, float(after[0])) if after.size else math.inf
 
 
-def refined(find_cdf: FindCdf, ends: tuple[float, float], q: float, width: float, tolerance: float) -> tuple[float, float]:
+def refined(
+    find_cdf: FindCdf, ends: tuple[float, float], q: float, width: float, tolerance: float
+) -> tuple[float, float]:
     """Return two times at most ``width`` apart between which the probability reaches ``q``.
 
     Each run divides the interval by the times for which its bounds are computed. Where they lie so near to each other that
@@ -56,7 +58,10 @@ def refined(find_cdf: FindCdf, ends: tuple[float, float], q: float, width: float
         if last - first <= width:
             return first, last
         times = np.unique(np.linspace(first, last, DIVISIONS + 1))
-        inner = bracket(times, find_cdf(times, tolerance), q)
+        try:
+            inner = bracket(times, find_cdf(times, tolerance), q)
+        except ToleranceError:  # rounding, where times lie very near to each other
+            break
         gained = min(last, inner[1]) - max(first, inner[0]) <= 0.5 * (last - first)
         first, last = max(first, inner[0]), min(last, inner[1])
         if not gained:
@@ -64,7 +69,7 @@ def refined(find_cdf: FindCdf, ends: tuple[float, float], q: float, width: float
             if tolerance < LEAST_TOLERANCE:
                 break
     message = (
-        f"the {q:g}-quantile is known to lie between {first!r} and {last!r} only; where the probability hardly changes "
+        f"the {q!r}-quantile is known to lie between {first!r} and {last!r} only; where the probability hardly changes "
         "with time, or within the rounding of times, no narrower interval can be proven: ask for a larger width="
     )
     raise ToleranceError(message)

@@ -155,13 +155,15 @@ class FirstPassageResult:
 
     def _refined(self, first: float, last: float, q: float, width: float) -> tuple[float, float]:
         if self._find_cdf is None:
-            message = "a result from a file knows no more than its times: call first_passage again for quantile(q, width=...)"
+            message = (
+                "a result from a file has its times only: call first_passage again for quantile(q, width=...)"
+            )
             raise ArgumentError(message)
         if last == math.inf:
             lower = float(self.bounds_of_cdf[0, -1])
             message = (
-                f"by the last time, {self.times[-1]:g}, the target is proven to be hit with probability {lower:g} only, less "
-                f"than {q:g}: call first_passage with a later time"
+                f"by the last time, {self.times[-1]:g}, the target is proven to be hit with probability {lower:g} only, "
+                f"less than {q!r}: call first_passage with a later time"
             )
             raise ArgumentError(message)
         return refined(self._find_cdf, (first, last), q, width, self.tolerance)

@@ -101,6 +101,12 @@ class Regions:
         for condition in (self.target, self.avoid):
             if condition is not None:
                 constraints.conditions.append(Outside(condition))  # type: ignore[arg-type]
+        # What the conditions say about single counts, so that growing sets do not look beyond.
+        everywhere = self.lattice()
+        for name, counts in self.outside_box().items():
+            if counts.upper < everywhere[name].upper:
+                largest = math.floor(counts.upper)
+                constraints.largest[name] = min(largest, constraints.largest.get(name, largest))
         return constraints
 
     # -- what holds without looking at states --------------------------------------------------------------

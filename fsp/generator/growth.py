@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -141,16 +142,21 @@ def reachable(
     return space
 
 
-def closure(tables: FactorTables, space: FibreSet, constraints: Constraints, max_states: int) -> FibreSet:
+def closure(
+    tables: FactorTables, space: FibreSet, constraints: Constraints, max_states: int, max_rounds: int | None = None
+) -> FibreSet:  # fmt: skip
     """Return all states that can be reached within the constraints.
 
     Raises
     ------
     StateSpaceLimitError
-        If the set would hold more than ``max_states``.
+        If the set would hold more than ``max_states``, or still grows after ``max_rounds``.
     """
     reach = 1
-    while True:
+    for round_ in itertools.count():
+        if max_rounds is not None and round_ >= max_rounds:
+            message = f"the state set still grows after {round_:,} rounds, at {space.n_states:,} states"
+            raise StateSpaceLimitError(message)
         edge = _boundary(tables, space)
         # Rays from every boundary fibre cover the same states many times over: keep intervals in proportion to fibres.
         reach = min(
