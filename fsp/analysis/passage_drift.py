@@ -102,18 +102,29 @@ class _OutsideLattice(Lattice):
         inside = (problem.regions.kinds(law.states) == INSIDE) & (law.probabilities > 0.0)
         starts = problem.coordinates.to_reduced(law.states[inside])
         super().__init__(problem.network, problem.coordinates, starts)
-        self.regions = problem.regions
+        self.regions, self.between = problem.regions, problem.between
         self._one_coset = bool(self.in_coset(starts).all())
 
     @functools.cached_property
     def largest(self) -> FloatArray:
         """Largest value of each axis over the states that can be reached outside of the regions."""
         box = self.regions.outside_box()
-        axes = self.coordinates.axes
-        by_condition = [box[self.coordinates.species_names[s]].upper for s in axes]
+        names = [self.coordinates.species_names[s] for s in self.coordinates.axes]
         # The totals of the network are those of all starts only if the regions say so.
         stops = [self._stop(k) for k in range(self.n_axes)]
-        return np.minimum(by_condition, stops)
+        return np.array(
+            [
+                min(box[name].upper, self.between[name].upper, stop)
+                for name, stop in zip(names, stops, strict=True)
+            ]
+        )
+
+    @functools.cached_property
+    def smallest(self) -> IntArray:
+        """A count for each axis below which no path is before it has entered a region."""
+        names = [self.coordinates.species_names[s] for s in self.coordinates.axes]
+        found: IntArray = np.maximum(super().smallest, [int(self.between[name].lower) for name in names])
+        return found
 
     def possible(self, states: IntArray) -> NDArray[np.bool_]:
         """Tell which states paths may be in before they have entered a region."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from fsp.errors import ArgumentError, PropensityError, StateSpaceLimitError, Uns
 from fsp.generator.growth import closure
 from fsp.generator.tables import FactorTables
 from fsp.initial import InitialLaw, choose_coordinates, first_set, read_initial
+from fsp.interval import Interval
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
@@ -123,7 +125,15 @@ class PassageProblem:
 
     def constraints(self) -> Constraints:
         """Return what a set of states is limited to."""
-        return self.regions.constraints(self.network, self.bounds)
+        return self.regions.constraints(self.network, self.bounds, self.between)
+
+    @functools.cached_property
+    def between(self) -> dict[str, Interval]:
+        """Ranges of counts that paths do not leave before they have entered a region."""
+        inside = (self.regions.kinds(self.law.states) == INSIDE) & (self.law.probabilities > 0.0)
+        if not inside.any():
+            return dict.fromkeys(self.network.species_names, Interval(0.0, math.inf))
+        return self.regions.between(self.law.states[inside])
 
     def enumerated(self, most: int = MOST_ENUMERATED) -> FibreSet | None:
         """Return all states that can be reached within the bounds before a region is, if they are few."""

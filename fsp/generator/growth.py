@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -152,11 +151,12 @@ def closure(
     StateSpaceLimitError
         If the set would hold more than ``max_states``, or still grows after ``max_rounds``.
     """
-    reach = 1
-    for round_ in itertools.count():
-        if max_rounds is not None and round_ >= max_rounds:
-            message = f"the state set still grows after {round_:,} rounds, at {space.n_states:,} states"
+    reach, rounds = 1, 0
+    while True:
+        if rounds == max_rounds:
+            message = f"the state set still grows after {rounds:,} rounds, at {space.n_states:,} states"
             raise StateSpaceLimitError(message)
+        rounds += 1
         edge = _boundary(tables, space)
         # Rays from every boundary fibre cover the same states many times over: keep intervals in proportion to fibres.
         reach = min(
@@ -167,6 +167,7 @@ def closure(
             larger = _redirected(tables, space, larger, constraints)
         if larger.n_states == space.n_states:
             return space
+        gained = larger.n_states - space.n_states
         space = larger
         _check_size(space, max_states)
         if space.n_states > 1_000_000 and constraints.volume() > 1000.0 * max_states:
@@ -174,7 +175,8 @@ def closure(
                 f"the bounds hold {constraints.volume():.2g} states, more than max_states = {max_states:,}"
             )
             raise StateSpaceLimitError(message)
-        reach = min(2 * reach, 2**20)
+        # Long rays in a narrow set cost much and find little.
+        reach = min(2 * reach, 2**20) if gained >= reach else max(reach // 2, 1)
 
 
 def _redirected(
