@@ -25,7 +25,7 @@ RATES = (0.1, 0.3, 1.0, 2.5, 7.0)
 
 
 @st.composite
-def _reaction(draw: Any, names: tuple[str, ...]) -> str:
+def reaction_texts(draw: Any, names: tuple[str, ...]) -> str:
     kind = draw(st.sampled_from(["mass", "mass", "mass", "convert", "burst", "hill", "coupled", "piece"]))
     x, y = draw(st.sampled_from(names)), draw(st.sampled_from(names))
     k = draw(st.sampled_from(RATES))
@@ -49,7 +49,7 @@ def _reaction(draw: Any, names: tuple[str, ...]) -> str:
 def networks(draw: Any, max_species: int = 4, max_reactions: int = 6) -> fsp.ReactionNetwork:
     """Draw a network: mass action up to second order, bursts, catalysis, Hill and coupled propensities."""
     names = NAMES[: draw(st.integers(1, max_species))]
-    reactions = draw(st.lists(_reaction(names), min_size=1, max_size=max_reactions))
+    reactions = draw(st.lists(reaction_texts(names), min_size=1, max_size=max_reactions))
     initial = {name: draw(st.integers(0, 4)) for name in names}
     network = fsp.ReactionNetwork(initial, reactions)
     assume(network.stoichiometry.any())

@@ -1,241 +1,179 @@
-"""How long paths can take beyond a finite set of states: a linear Foster-Lyapunov function.
+"""How long paths can take beyond a finite set of states: first and second moments by drift functions.
 
-Let ``V = theta . x >= 0`` with ``Q V <= -1`` in every state outside of a finite set S and of the regions. Then
-``W = V + b`` outside of S, and in S the expected time until a region is entered, counted with ``V + b`` where S is left,
-satisfy ``Q W <= -1`` outside of the regions if ``b >= W(y) - V(y)`` in every state y of S that can be entered from outside.
-So W bounds the expected time until a region is entered, and one is entered surely (Meyn and Tweedie 1993, Advances in
-Applied Probability 25:518-548). With ``m``, ``v``, ``q`` for the expected time in S, the expected V where S is left, and the
-probability of leaving it, ``W = m + v + b q`` in S, and ``b = max (m + v - V)/(1 - q)`` over these states.
+Let S be a finite set outside of the regions, and ``U >= 0`` with ``QU <= -1`` everywhere outside of the regions but in
+some states of S, where it may rise (`fsp.analysis.passage_drift`). In S let ``W = m + u + b q``, the expected time until a
+region is entered counted with ``U + b`` where S is left: m is the expected time in S, u the expected U where S is left, and
+q the probability of leaving it. Elsewhere let ``W = U + b``, and in the states of S where U falls the smaller of the two.
+Then ``QW <= -1`` outside of the regions if ``W <= U + b`` in every state where U may rise that can be entered from one where
+it falls: the least b is ``max (m + u - U)/(1 - q)`` over these. So W bounds the expected time until a region is entered, and
+one is entered surely (Meyn and Tweedie 1993, Advances in Applied Probability 25:518-548).
+
+The second moment is twice the expected integral of the mean time that remains, so that it is bounded by any ``Z >= 0``
+with ``QZ <= -2 W``. If ``Q(U^2) <= -2 U`` where U falls, this is ``Z = U^2 + 2 b U + b'`` there, and in S the expected
+integral of 2 W counted with this Z where S is left, with the least b' found in the same way.
 """
 
 from __future__ import annotations
 
 import math
+import time as clock
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from fsp.analysis.exits import leaving_entries
-from fsp.analysis.passage_problem import PassageProblem
+from fsp.analysis.passage_drift import Tail
 from fsp.analysis.passage_set import PassageSet
 from fsp.analysis.regions import INSIDE
-from fsp.errors import PropensityError
-from fsp.interval import Interval
-from fsp.moments.majorants import Bounded, bounded_rate
-from fsp.moments.ranges import Box
+from fsp.errors import PropensityError, SolverError
+from fsp.generator.growth import reachable
+from fsp.generator.tables import FactorTables
 from fsp.statespace.fibres import FibreSet
 
-__all__ = ["LinearDrift", "extended_space", "filled_space", "find_drift", "rising_states", "time_beyond"]
+__all__ = ["Beyond", "bounds_beyond"]
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
-#: States of the lattice at which the drift is evaluated one by one, at most.
-MOST_EVALUATED = 2_000_000
+#: More than the rounding of a few operations, or of a sum over the ways out of a state.
+_UP = 1.0 + 2.0**-40
+_DOWN = 1.0 - 2.0**-44
+
+#: The chance of staying in the set below which it is made larger, and the most sets that are tried.
+_LITTLE_STAY, _MOST_SETS = 0.1, 5
+
+#: The chance of staying below which nothing is proven.
+_LEAST_STAY = 1e-9
 
 
-@dataclass(frozen=True)
-class LinearDrift:
-    """``V = weights . x``, and ``Q V <= constant + slopes . x`` in every state outside of the regions.
+@dataclass(frozen=True, eq=False)
+class Beyond:
+    """Upper bounds by state of a set.
 
     Attributes
     ----------
-    weights : tuple of Fraction
-        For each species, >= 0.
-    constant : Fraction
-    slopes : tuple of Fraction
-        At most -1 for each species that is not bounded; 0 for the others, whose part is in the constant.
-    largest : tuple of float
-        The largest count of each species outside of the regions; it may be infinite.
+    time : ndarray
+        The expected time that is spent after the set has been left.
+    second : ndarray or None
+        The second moment of the whole time until a region is entered; None if it is not known to be finite.
+    leak : float
+        The probability of leaving the set, from the start.
+    excess : float
+        The largest part of a moment that such paths have, from the start.
     """
 
-    weights: tuple[Fraction, ...]
-    constant: Fraction
-    slopes: tuple[Fraction, ...]
-    largest: tuple[float, ...]
-
-    def values(self, states: IntArray) -> FloatArray:
-        """Return an upper bound of V in each state, up to a rounding."""
-        found: FloatArray = states @ np.array([float(w) for w in self.weights]) * (1.0 + 2.0**-45)
-        return found
+    time: FloatArray
+    second: FloatArray | None
+    leak: float
+    excess: float
 
 
-def find_drift(problem: PassageProblem) -> LinearDrift | None:
-    """Return a linear function that falls wherever counts are large, outside of the regions, or None."""
-    network, regions = problem.network, problem.regions
-    ranges = {name: Interval(0.0, r.upper) for name, r in regions.outside_box().items()}
-    names = network.species_names
-    box = Box(ranges, regions.parameters())
-    bounds = [bounded_rate(r.propensity.expression, box, names) for r in network.reactions]
-    largest = tuple(ranges[name].upper for name in names)
-    weights = _weights(network.stoichiometry, names, bounds, largest)
-    if weights is None:
-        return None
-    constant, slopes = Fraction(0), [Fraction(0)] * len(names)
-    for change, bound in zip(network.stoichiometry.tolist(), bounds, strict=True):
-        rise = sum((w * v for w, v in zip(weights, change, strict=True)), Fraction(0))
-        if rise > 0:
-            if bound.upper is None:
-                return None
-            constant += rise * bound.upper[0]
-            coefficients = bound.upper[1]
-        else:
-            coefficients = bound.lower
-        for name, k in coefficients.items():
-            slopes[names.index(name)] += rise * k
-    for s, bound_of_count in enumerate(largest):
-        if math.isfinite(bound_of_count):
-            constant += max(slopes[s], Fraction(0)) * Fraction(bound_of_count)
-            slopes[s] = Fraction(0)
-        elif slopes[s] > Fraction(-1, 2):
-            return None
-    return LinearDrift(tuple(weights), constant, tuple(slopes), largest)
+def bounds_beyond(
+    held: PassageSet, tail: Tail, most: int, deadline: float = math.inf
+) -> tuple[PassageSet, Beyond] | None:
+    """Return what a function U proves, and the set that it took: the states of ``held``, and more.
+
+    The set is made larger as long as it is left too soon from a state in which paths arrive where U may rise. None if
+    nothing is proven with at most ``most`` states. After the deadline, a reading of `time.perf_counter`, no larger set is
+    begun.
+    """
+    best: tuple[PassageSet, Beyond] | None = None
+    space = _with_rising(held, tail, most)
+    for attempt in range(_MOST_SETS):
+        if space is None or (attempt and clock.perf_counter() > deadline):
+            break
+        try:
+            if space is not held.space:
+                held = PassageSet(held.problem, space)
+            held.check_cost()
+            if not held.inner.all():
+                break
+            left = held.enclose(held.leak).upper
+            entered = _entered(held, tail)
+            found = _bounds(held, tail, entered, left)
+            best = best if found is None else (held, found)
+            soon = entered & (left > 1.0 - _LITTLE_STAY)
+            space = _around(held, soon, 4 << attempt, most) if soon.any() else None
+        except (SolverError, PropensityError):  # too costly; a state that no path may ever reach
+            break
+    return best
 
 
-def _weights(
-    stoichiometry: IntArray, names: tuple[str, ...], bounds: list[Bounded], largest: tuple[float, ...]
-) -> list[Fraction] | None:
-    """Return weights that make every slope of an unbounded species at most -1, with the least constant."""
-    n, m = len(names), len(bounds)
-    free = [s for s in range(n) if math.isinf(largest[s])]
-    cost = np.zeros(n + m)  # weights, and for each reaction what V rises by where it may rise
-    slopes = np.zeros((n, n + m))
-    rows: list[FloatArray] = []
-    for r, (change, bound) in enumerate(zip(stoichiometry.astype(float), bounds, strict=True)):
-        if not change.any():
-            continue
-        exact = bound.upper is not None and not bound.upper[0] and bound.upper[1] == bound.lower
-        if (change <= 0).all() or exact:
-            for name, k in bound.lower.items():
-                slopes[names.index(name), :n] += float(k) * change
-            continue
-        if bound.upper is None:  # it must not raise V
-            rows.append(np.concatenate([change, np.zeros(m)]))
-            continue
-        cost[n + r] += float(bound.upper[0])
-        for name, k in bound.upper[1].items():
-            slopes[names.index(name), n + r] += float(k)
-        row = np.concatenate([change, np.zeros(m)])
-        row[n + r] = -1.0
-        rows.append(row)
-    for s in range(n):
-        if s not in free and np.any(slopes[s]):
-            cost += np.maximum(slopes[s], 0.0) * largest[s]
-    upper = np.array([*rows, *(slopes[s] for s in free)]).reshape(-1, n + m)
-    limits = np.array([0.0] * len(rows) + [-1.0] * len(free))
-    lowest = [(1e-3 if s in free else 0.0, None) for s in range(n)] + [(0.0, None)] * m
-    found = linprog(cost, A_ub=upper, b_ub=limits, bounds=lowest) if free else None
-    if found is None or found.x is None or found.status != 0:
-        return None
-    return [Fraction(float(w)).limit_denominator(10**6) for w in found.x[:n]]
-
-
-def rising_states(problem: PassageProblem, drift: LinearDrift) -> IntArray | None:
-    """Return the states outside of the regions where ``Q V > -1``, or None if there are too many to look at."""
-    coordinates = problem.coordinates
-    sizes = []
-    for axis in coordinates.axes:
-        slope = drift.slopes[axis]
-        limit = Fraction(drift.largest[axis]) if not slope else (drift.constant + 1) / -slope
-        sizes.append(max(0, math.floor(limit)) + 1)
-    if math.prod(sizes) > MOST_EVALUATED:
-        return None
-    grid = np.indices(sizes).reshape(len(sizes), -1).T
-    counts: IntArray = coordinates.to_counts(np.ascontiguousarray(grid, np.int64))
-    slopes = np.array([float(s) for s in drift.slopes])
-    rounding = 1e-9 * (
-        1.0 + abs(float(drift.constant))
-    )  # of slopes and of their sum, which cancels the constant
-    counts = counts[(counts >= 0).all(axis=1) & (counts @ slopes + float(drift.constant) > -1.0 - rounding)]
-    counts = counts[problem.regions.kinds(counts) == INSIDE]
-    network = problem.network
-    rise = network.stoichiometry @ np.array([float(w) for w in drift.weights])
-    if not len(counts):
-        return counts
-    try:
-        rates = network.evaluate_propensities(counts)
-    except PropensityError:  # at a state that no path may ever reach
-        return None
-    size = rates @ np.abs(rise)
-    rising: IntArray = counts[rates @ rise + 1e-9 * size > -1.0]
-    return rising
-
-
-def extended_space(
-    problem: PassageProblem, drift: LinearDrift, space: FibreSet, most: int
-) -> FibreSet | None:
-    """Return a set with all states in which V may rise, or None if it would be too large."""
-    rising = rising_states(problem, drift)
-    if rising is None:
-        return None
-    missing = rising[space.index(rising) < 0]
+def _with_rising(held: PassageSet, tail: Tail, most: int) -> FibreSet | None:
+    """Return a set that holds all states in which U may rise as well, or None if it would be too large."""
+    space = held.space
+    missing = tail.rising[space.index(tail.rising) < 0]
     if not len(missing):
         return space
-    if not problem.constraints().allowed(missing).all():
+    if len(missing) > most or not held.problem.constraints().allowed(missing).all():
         return None
     larger = space.union(FibreSet.from_states(space.coordinates, missing))
     return larger if larger.n_states <= most else None
 
 
-def filled_space(problem: PassageProblem, space: FibreSet, most: int) -> FibreSet | None:
-    """Return a set with all states of its box: one with a ragged edge is left again as soon as it is come back to."""
-    low, high = space.box()
-    sizes = [int(b - a + 1) for a, b in zip(low, high, strict=True)]
-    if math.prod(sizes) > 2 * most:
-        return None
-    grid = np.indices(sizes).reshape(len(sizes), -1).T + low
-    counts = space.coordinates.to_counts(np.ascontiguousarray(grid, np.int64))
-    counts = counts[(counts >= 0).all(axis=1)]
-    counts = counts[(problem.regions.kinds(counts) == INSIDE)]
-    counts = counts[problem.constraints().allowed(counts)]
-    larger = space.union(FibreSet.from_states(space.coordinates, counts))
-    return larger if larger.n_states <= most else None
+def _around(held: PassageSet, chosen: BoolArray, reach: int, most: int) -> FibreSet | None:
+    """Return a larger set, by the states that lead away from some of its states, or None if there is none."""
+    space = held.space
+    island = FibreSet.from_states(space.coordinates, space.states()[chosen])
+    tables = FactorTables(held.problem.network, space.coordinates)
+    larger = space.union(reachable(tables, island, held.problem.constraints(), 2, most, reach))
+    return larger if space.n_states < larger.n_states <= most else None
 
 
-def time_beyond(held: PassageSet, drift: LinearDrift) -> FloatArray | None:
-    """Return upper bounds, by state of ``held.inner``, of the expected time after the set has been left.
-
-    All states where V may rise have to be in the set. None if a state has no way out, or nothing can be proven.
-    """
-    if not held.inner.all():
-        return None
+def _entered(held: PassageSet, tail: Tail) -> BoolArray:
+    """Tell in which states of a set U may rise and paths arrive from a state, of the set or not, in which it falls."""
     states = held.space.states()
-    value = drift.values(states)
-    position, rate, reaction = leaving_entries(held.generator)
-    rise = held.problem.network.stoichiometry @ np.array([float(w) for w in drift.weights])
-    arrival = (value[position] + np.maximum(rise[reaction], 0.0)) * (1.0 + 2.0**-45)
-    carried: FloatArray = np.bincount(position, rate * arrival, held.space.n_states) * np.float64(
-        1.0 + 2.0**-40
-    )
-    inside = held.enclose(np.ones(held.space.n_states))
-    left = held.enclose(held.leak)
-    onward = held.enclose(carried)
-    entered = _entered_from_outside(held, states)
-    b = 0.0
-    if entered.any():
-        # V is rounded up; what is subtracted has to be rounded down.
-        least = value[entered] * (1.0 - 2.0**-44)
-        over = np.maximum(inside.upper[entered] + onward.upper[entered] - least, 0.0)
-        stays = 1.0 - left.upper[entered]
-        if not (np.isfinite(over).all() and (stays > 1e-9).all()):
-            return None
-        b = float((over / stays).max()) * (1.0 + 2.0**-40)
-    found: FloatArray = (onward.upper + b * left.upper) * (1.0 + 2.0**-45)
-    return found if np.isfinite(found).all() else None
-
-
-def _entered_from_outside(held: PassageSet, states: IntArray) -> NDArray[np.bool_]:
-    """Tell which states of a set a reaction can lead to from a state that is neither in it nor in a region."""
+    rising = np.zeros(len(states), np.bool_)
+    rising[held.space.index(tail.rising)] = True
     found = np.zeros(len(states), np.bool_)
     regions = held.problem.regions
     for change in held.problem.network.stoichiometry:
         if not change.any():
             continue
         source = states - change
-        possible = np.flatnonzero((source >= 0).all(axis=1) & ~found)
-        possible = possible[held.space.index(source[possible]) < 0]
+        possible = np.flatnonzero(rising & ~found & (source >= 0).all(axis=1))
+        position = held.space.index(source[possible])
+        possible = possible[(position < 0) | ~rising[position]]
         found[possible[regions.kinds(source[possible]) == INSIDE]] = True
     return found
+
+
+def _bounds(held: PassageSet, tail: Tail, entered: BoolArray, left: FloatArray) -> Beyond | None:
+    """Return the bounds by state, from the probability of leaving the set; None if they are not finite."""
+    n, states = held.space.n_states, held.space.states()
+    stays = 1.0 - left[entered]
+    if not (stays > _LEAST_STAY).all():
+        return None
+    position, rate, reaction = leaving_entries(held.generator)
+    _, arrival = tail.values(states[position] + held.problem.network.stoichiometry[reaction])
+    least, _ = tail.values(states[entered])
+
+    def constant(inside: FloatArray, outside: FloatArray) -> float:
+        """Return what has to be added outside for the values in the set to fit under it, where paths arrive."""
+        over = np.maximum(inside[entered] - outside, 0.0)
+        return float((over / stays).max(initial=0.0)) * _UP
+
+    def carried(values: FloatArray) -> FloatArray:
+        """Return the reward that is gathered where the set is left, by state."""
+        found: FloatArray = np.bincount(position, rate * values, n) * np.float64(_UP)
+        return found
+
+    inside = held.enclose(np.ones(n)).upper
+    onward = held.enclose(carried(arrival)).upper
+    b = constant(inside + onward, least * _DOWN)
+    time = (onward + b * left) * _UP
+    if not np.isfinite(inside + time).all():
+        return None
+    p = held.p
+    leak, excess = float(p @ left), float(p @ time) / float(p @ inside)
+    if not tail.has_square:
+        return Beyond(time, None, leak, excess)
+    gathered = 2.0 * (inside + time) * _UP + carried(arrival * (arrival + 2.0 * b))
+    second = held.enclose(gathered).upper
+    second = (second + constant(second, least * (least + 2.0 * b) * _DOWN) * left) * _UP
+    if not np.isfinite(second).all():
+        return Beyond(time, None, leak, excess)
+    shortest = float(p @ held.enclose(2.0 * inside).upper)
+    return Beyond(time, second, leak, max(excess, float(p @ second) / shortest - 1.0))

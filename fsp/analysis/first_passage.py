@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import math
 import time as clock
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fsp.analysis.backward import ByState, hit_from_all_states
 from fsp.analysis.long_run import LongRun, long_run
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from fsp.statespace.fibres import FibreSet
 
 __all__ = ["first_passage", "read_options"]
+
+FloatArray = NDArray[np.float64]
 
 #: Sets that are held as a whole from the start: they are small, and nothing leaks from them.
 SMALL = 5_000
@@ -293,8 +296,14 @@ class _Call:
             problem.network, options.times, regions.target.text, regions.avoid.text if regions.avoid else "",
             np.stack([np.minimum(course.lower, upper), upper]), density, avoided, problem.law.certified, course.ledger,
             course.method, explanation, tuple(self.notes), statistics, options.tolerance, options.relative, by_state,
-            _find_long_run=find,
+            _find_long_run=find, _find_cdf=functools.partial(_cdf, problem, options),
         )  # fmt: skip
+
+
+def _cdf(problem: PassageProblem, options: RunOptions, times: FloatArray, tolerance: float) -> FloatArray:
+    """Return the bounds of the probability at other times."""
+    options = replace(options, times=times, tolerance=tolerance)
+    return _Call(problem, options, "forward", clock.perf_counter()).result().bounds_of_cdf
 
 
 def _long_run(

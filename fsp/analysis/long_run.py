@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.analysis.drift_bound import extended_space, filled_space, find_drift, time_beyond
+from fsp.analysis.drift_bound import Beyond, bounds_beyond
+from fsp.analysis.passage_drift import find_tails
 from fsp.analysis.passage_problem import PassageProblem
-from fsp.analysis.passage_set import PassageSet
+from fsp.analysis.passage_set import MOST_SECONDS, PassageSet
 from fsp.errors import PropensityError, SolverError, StateSpaceLimitError
 from fsp.generator.growth import grow_outflow, reachable
 from fsp.generator.tables import FactorTables
@@ -34,8 +35,8 @@ FloatArray = NDArray[np.float64]
 #: States that a set for linear solves may grow to, where the user gives no limit, and how often it grows.
 MOST_STATES, MOST_GROWTHS = 60_000, 60
 
-#: Seconds that factorisations may take together, by their estimate.
-MOST_SECONDS = 20.0
+#: How often the set may be made larger because the paths that leave it have too much of the moments.
+MOST_REFINEMENTS = 3
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def grown_set(problem: PassageProblem, tolerance: float, relative: bool, most: i
     """Return a set that is left unseen with a probability below the tolerance, if that can be had."""
     space, everything = _first_set(problem, most)
     found = PassageSet(problem, space)
-    _check_cost(found)
+    found.check_cost()
     spent, started = found.seconds, clock.perf_counter()
     constraints = problem.constraints()
     for _ in range(0 if everything else MOST_GROWTHS):
@@ -104,16 +105,6 @@ def grown_set(problem: PassageProblem, tolerance: float, relative: bool, most: i
     return found
 
 
-def _check_cost(held: PassageSet) -> None:
-    """Refuse linear systems that would take far too long."""
-    if held.seconds > MOST_SECONDS:
-        message = (
-            f"the linear systems of {held.space.n_states:,} states would take about {held.seconds:.0f} s or more; with "
-            "max_states= or bounds= smaller sets are taken, whose bounds are wider"
-        )
-        raise SolverError(message)
-
-
 def long_run(problem: PassageProblem, tolerance: float, relative: bool, max_states: int | None) -> LongRun:
     """Return the probability of ever hitting the target, and the moments of the time until then."""
     most = MOST_STATES if max_states is None else max_states
@@ -134,9 +125,9 @@ def _long_run(problem: PassageProblem, tolerance: float, relative: bool, most: i
         return _without_time(hit, 0, "the initial law lies in the regions")
     held = grown_set(problem, tolerance, relative, most)
     notes: list[str] = []
-    beyond: FloatArray | None = None
+    beyond: Beyond | None = None
     if held.leaks:
-        held, beyond = with_drift(problem, held, most, notes)
+        held, beyond = with_drift(problem, held, tolerance, most, notes)
     into = bool(held.target[held.inner].any())
     # Where nothing leaks, all ways out are known; else a way to what is avoided may lie beyond.
     evaded = problem.regions.avoid is not None if held.leaks else bool(held.avoid[held.inner].any())
@@ -169,29 +160,29 @@ def _long_run(problem: PassageProblem, tolerance: float, relative: bool, most: i
 
 
 def with_drift(
-    problem: PassageProblem, held: PassageSet, most: int, notes: list[str]
-) -> tuple[PassageSet, FloatArray | None]:
-    """Return a set, and bounds of the time that is spent after it has been left, if a drift function proves them."""
-    drift = find_drift(problem)
-    space = None if drift is None else extended_space(problem, drift, held.space, most)
-    if drift is None or space is None:
-        return held, None
-    for larger in (space, filled_space(problem, space, most)):
-        if larger is None:
-            continue
-        try:
-            wider = held if larger is held.space else PassageSet(problem, larger)
-            _check_cost(wider)
-        except SolverError:
-            continue
-        except PropensityError:  # at a state that no path may ever reach
-            continue
-        beyond = time_beyond(wider, drift)
-        if beyond is not None:
-            notes.append(
-                f"a drift function proves that paths come back to the set of {larger.n_states:,} states"
-            )
-            return wider, beyond
+    problem: PassageProblem, held: PassageSet, tolerance: float, most: int, notes: list[str]
+) -> tuple[PassageSet, Beyond | None]:
+    """Return a set, and what a drift function proves about the paths that have left it."""
+    deadline = clock.perf_counter() + MOST_SECONDS
+    for tail in find_tails(problem, held):
+        found = bounds_beyond(held, tail, most, deadline)
+        for _ in range(0 if found is None else MOST_REFINEMENTS):
+            assert found is not None
+            late = clock.perf_counter() > deadline
+            if late or not found[1].excess > tolerance or found[1].leak == 0.0:
+                break
+            # Times beyond are bounded crudely, so that less may leave than the probability alone would need.
+            less = 0.5 * found[1].leak * tolerance / found[1].excess
+            finer = bounds_beyond(grown_set(problem, less, False, most), tail, most, deadline)
+            if finer is None or not finer[1].excess < 0.5 * found[1].excess:
+                break
+            found = finer
+        if found is not None:
+            states = found[0].space.n_states
+            notes.append(f"a drift function proves that paths come back to the set of {states:,} states")
+            return found
+        if clock.perf_counter() > deadline:
+            break
     return held, None
 
 
@@ -211,15 +202,15 @@ def _without_time(hit: Interval, states: int, *notes: str) -> LongRun:
 
 
 def _with_times(
-    held: PassageSet, hit: Interval, ever: Enclosed, beyond: FloatArray | None, notes: list[str]
+    held: PassageSet, hit: Interval, ever: Enclosed, beyond: Beyond | None, notes: list[str]
 ) -> LongRun:
-    """Return the moments of the time to hit the target; ``beyond`` bounds the time after the set has been left."""
+    """Return the moments of the time to hit the target; ``beyond`` bounds them on paths that have left the set."""
     states, ones = held.space.n_states, np.ones(int(held.inner.sum()))
     unbounded = held.leaks and beyond is None
     open_ended = Interval(0.0, math.inf)
 
     def after(inside: Enclosed) -> Enclosed:
-        more = np.inf if unbounded else 0.0 if beyond is None else beyond
+        more = np.inf if unbounded else 0.0 if beyond is None else beyond.time
         return Enclosed(inside.lower, (inside.upper + more) * (1.0 + 2.0**-50))
 
     # Where the target is hit: M k = h for k = E[time; hit].
@@ -242,8 +233,16 @@ def _with_times(
         notes.append("the time is so long against the jumps that its solution could not be verified")
     if missing or hit.lower < 1.0:
         first = Interval(first.lower, math.inf)
-    second = held.mean_over_start(held.enclose(2.0 * inside.lower, 2.0 * inside.upper))
-    if held.leaks or missing:
+    squared = held.enclose(2.0 * inside.lower, 2.0 * inside.upper)
+    if held.leaks:
+        most = None if beyond is None else beyond.second
+        squared = Enclosed(squared.lower, np.full_like(squared.upper, np.inf) if most is None else most)
+        if beyond is not None and most is None:
+            notes.append(
+                "the variance has no upper bound: no drift function was found that falls fast enough"
+            )
+    second = held.mean_over_start(squared)
+    if missing or hit.lower < 1.0:
         second = Interval(second.lower, math.inf)
     return LongRun(hit, first, _spread(first, second), conditional, states, tuple(notes))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from fsp.errors import ArgumentError, PropensityError, StateSpaceLimitError, Uns
 from fsp.generator.growth import closure
 from fsp.generator.tables import FactorTables
 from fsp.initial import InitialLaw, choose_coordinates, first_set, read_initial
+from fsp.interval import Interval
 from fsp.statespace.constraints import Bounds, Constraints
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
@@ -29,6 +32,9 @@ FIRST_PASSAGE = "first passage"
 
 #: States up to which it is tried whether only finitely many can be reached.
 MOST_ENUMERATED = 100_000
+
+#: Rounds of growth after which a set without bounds is taken to be endless: a narrow strip grows by little in each.
+MOST_ROUNDS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +65,7 @@ class PassageProblem:
     hit: float
     avoided: float
     bounds: Bounds | None
+    _enumerated: dict[int, FibreSet | None] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(
@@ -118,16 +125,31 @@ class PassageProblem:
 
     def constraints(self) -> Constraints:
         """Return what a set of states is limited to."""
-        return self.regions.constraints(self.network, self.bounds)
+        return self.regions.constraints(self.network, self.bounds, self.between)
+
+    @functools.cached_property
+    def between(self) -> dict[str, Interval]:
+        """Ranges of counts that paths do not leave before they have entered a region."""
+        inside = (self.regions.kinds(self.law.states) == INSIDE) & (self.law.probabilities > 0.0)
+        if not inside.any():
+            return dict.fromkeys(self.network.species_names, Interval(0.0, math.inf))
+        return self.regions.between(self.law.states[inside])
 
     def enumerated(self, most: int = MOST_ENUMERATED) -> FibreSet | None:
         """Return all states that can be reached within the bounds before a region is, if they are few."""
         if not self.space.n_states:
             return self.space
+        if most not in self._enumerated:
+            self._enumerated[most] = self._enumerate(most)
+        return self._enumerated[most]
+
+    def _enumerate(self, most: int) -> FibreSet | None:
         tables = FactorTables(self.network, self.coordinates)
         tables.cover(*self.space.box())
+        constraints = self.constraints()
+        rounds = None if math.isfinite(constraints.volume()) else MOST_ROUNDS
         try:
-            return closure(tables, self.space, self.constraints(), most)
+            return closure(tables, self.space, constraints, most, rounds)
         except (StateSpaceLimitError, PropensityError):  # the latter at states far away
             return None
 

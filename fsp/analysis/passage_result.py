@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fsp import storage
 from fsp.analysis.backward import ByState
 from fsp.analysis.long_run import LongRun
+from fsp.analysis.passage_quantile import FindCdf, bracket, refined
 from fsp.errors import ArgumentError
 from fsp.interval import Interval
 from fsp.ledger import Ledger
@@ -78,6 +79,7 @@ class FirstPassageResult:
     by_state: ByState | None = None
     version: str = __version__
     _find_long_run: Callable[[], LongRun] | None = field(default=None, repr=False)
+    _find_cdf: FindCdf | None = field(default=None, repr=False)
 
     # -- until a time --------------------------------------------------------------------------------------
 
@@ -114,20 +116,57 @@ class FirstPassageResult:
             raise ArgumentError(message)
         return self.cdf[int(found[0])]
 
-    def quantile(self, q: float) -> Interval:
-        """Return bounds of the time by which the target has been hit with probability ``q``, from the times at hand.
+    def quantile(self, q: float, width: float | None = None) -> Interval:
+        """Return bounds of the time by which the target has been hit with probability ``q``.
+
+        Parameters
+        ----------
+        q : float
+        width : float, optional
+            How far apart the ends may be, in the time unit of the model: found by further runs. By default the ends are two
+            of the times at hand.
 
         Raises
         ------
         ArgumentError
-            If ``q`` is not between 0 and 1.
+            If ``q`` is not between 0 and 1, or a width is asked for and the times at hand end before, or the result
+            comes from a file.
+        SolverError
+            If a run cannot be done, or no such interval can be proven.
+
+        Examples
+        --------
+        >>> import fsp
+        >>> decay = fsp.ReactionNetwork({"X": 1}, ["X -> 0 @ 1"])
+        >>> result = fsp.first_passage(decay, "X == 0", times=[0.5, 1.0])
+        >>> print(result.quantile(0.5))
+        [0.5, 1]
+        >>> near = result.quantile(0.5, width=1e-6)
+        >>> math.log(2.0) in near, near.width <= 1e-6
+        (True, True)
         """
         check_number("q", q, 0.0, 1.0)
-        lower, upper = self.bounds_of_cdf
-        before = self.times[upper < q]
-        after = self.times[lower >= q]
-        first = float(before[-1]) if before.size else 0.0
-        return Interval(first, max(first, float(after[0])) if after.size else math.inf, self.certified)
+        first, last = bracket(self.times, self.bounds_of_cdf, q)
+        if width is not None:
+            check_number("width", width, 0.0, math.inf)
+            if last - first > width:
+                first, last = self._refined(first, last, float(q), float(width))
+        return Interval(first, last, self.certified)
+
+    def _refined(self, first: float, last: float, q: float, width: float) -> tuple[float, float]:
+        if self._find_cdf is None:
+            message = (
+                "a result from a file has its times only: call first_passage again for quantile(q, width=...)"
+            )
+            raise ArgumentError(message)
+        if last == math.inf:
+            lower = float(self.bounds_of_cdf[0, -1])
+            message = (
+                f"by the last time, {self.times[-1]:g}, the target is proven to be hit with probability {lower:g} only, "
+                f"less than {q!r}: call first_passage with a later time"
+            )
+            raise ArgumentError(message)
+        return refined(self._find_cdf, (first, last), q, width, self.tolerance)
 
     def from_state(self, state: Any) -> list[Interval]:
         """Return the interval of the probability at each time from another initial state.

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import breadth_first_order
 
 from fsp.analysis.exits import DividedBoundary, divide_boundary
 from fsp.analysis.passage_problem import PassageProblem
+from fsp.errors import SolverError
 from fsp.generator.fibre_generator import FibreGenerator
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
@@ -23,7 +24,10 @@ from fsp.stationary.selection import estimates
 if TYPE_CHECKING:
     from fsp.statespace.fibres import FibreSet
 
-__all__ = ["PassageSet", "reach"]
+__all__ = ["MOST_SECONDS", "PassageSet", "reach"]
+
+#: Seconds that factorisations may take together, by their estimate.
+MOST_SECONDS = 20.0
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -84,6 +88,15 @@ class PassageSet:
         if self.leaving is None:
             return 0.0
         return min(e.seconds for e in estimates(self.chain).values())
+
+    def check_cost(self) -> None:
+        """Refuse linear systems that would take far too long."""
+        if self.seconds > MOST_SECONDS:
+            message = (
+                f"the linear systems of {self.space.n_states:,} states would take about {self.seconds:.0f} s or more; with "
+                "max_states= or bounds= smaller sets are taken, whose bounds are wider"
+            )
+            raise SolverError(message)
 
     def enclose(self, lower: FloatArray, upper: FloatArray | None = None) -> Enclosed:
         """Return bounds of the expected rewards by initial state of ``inner``."""

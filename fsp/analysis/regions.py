@@ -31,6 +31,24 @@ INSIDE, TARGET, AVOID = 0, 1, 2
 MOST_TRIED = 1_000_000
 
 
+#: How far from the start a barrier of states that all lie in the regions is looked for.
+FARTHEST_BARRIER = 1000
+
+
+class AtLeast:
+    """A least count of a species, as a constraint on a state set."""
+
+    def __init__(self, name: str, least: int) -> None:
+        self.text = f"{name} >= {least}"
+        self._least = least
+        self.species = (name,)
+
+    def evaluate(self, counts: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """Return where the count is large enough."""
+        found: NDArray[np.bool_] = np.asarray(counts[self.species[0]]) >= self._least
+        return found
+
+
 class Outside:
     """The states for which a condition does not hold, as a constraint on a state set."""
 
@@ -95,12 +113,23 @@ class Regions:
             found[self.target.evaluate(columns)] = TARGET
         return found
 
-    def constraints(self, network: ReactionNetwork, bounds: Bounds | None) -> Constraints:
-        """Return what a set of states is limited to that paths have not ended in."""
+    def constraints(
+        self, network: ReactionNetwork, bounds: Bounds | None, between: Mapping[str, Interval]
+    ) -> Constraints:
+        """Return what a set of states is limited to that paths have not ended in; see `between`."""
         constraints = Constraints(network, bounds)
         for condition in (self.target, self.avoid):
             if condition is not None:
                 constraints.conditions.append(Outside(condition))  # type: ignore[arg-type]
+        # What the conditions say about single counts, so that growing sets do not look beyond.
+        everywhere = self.lattice()
+        for name, counts in self.outside_box().items():
+            upper = min(counts.upper, between[name].upper)
+            if upper < everywhere[name].upper:
+                largest = math.floor(upper)
+                constraints.largest[name] = min(largest, constraints.largest.get(name, largest))
+            if between[name].lower > 0.0:
+                constraints.conditions.append(AtLeast(name, int(between[name].lower)))  # type: ignore[arg-type]
         return constraints
 
     # -- what holds without looking at states --------------------------------------------------------------
@@ -159,6 +188,36 @@ class Regions:
             if condition is not None:
                 ranges = self.box(condition.expression, False, ranges) or ranges
         return ranges
+
+    def between(self, starts: IntArray) -> dict[str, Interval]:
+        """Return ranges of counts that paths from some states do not leave without entering a region on the way.
+
+        Such a path ends at counts that all lie in the regions, if they are as many in a row as the longest jump passes.
+        """
+        found = {}
+        for i, name in enumerate(self.network.species_names):
+            jumps = self.network.stoichiometry[:, i]
+            down = self._barrier(name, int(starts[:, i].min()), -1, int(-jumps.min(initial=0)))
+            up = self._barrier(name, int(starts[:, i].max()), 1, int(jumps.max(initial=0)))
+            found[name] = Interval(0.0 if down is None else down + 1.0, math.inf if up is None else up - 1.0)
+        return found
+
+    def _barrier(self, name: str, start: int, step: int, longest: int) -> int | None:
+        """Return the first of enough counts in a row, all in the regions, on the way from a count; None if there is none."""
+        if not longest:
+            return None
+        counts = start + step * np.arange(1, FARTHEST_BARRIER + 1)
+        counts = counts[counts >= 0]
+        within = np.zeros(counts.size, np.bool_)
+        for condition in (self.target, self.avoid):
+            if condition is not None and condition.species == (name,) and counts.size:
+                within |= condition.evaluate({name: counts})
+        outside = np.flatnonzero(~np.append(within, False))  # the last one is not known
+        lengths = np.diff(outside, prepend=-1) - 1  # of the stretches within, before each count outside
+        enough = np.flatnonzero(lengths >= longest)
+        if not enough.size:
+            return None
+        return int(counts[outside[enough[0]] - lengths[enough[0]]])
 
     def largest_flow(self) -> float:
         """Return an upper bound of the rate into the target from any state outside of it; it may be infinite."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fsp.analysis.drift_bound import Beyond
 from fsp.analysis.first_passage import SMALL, read_options
 from fsp.analysis.long_run import MOST_STATES, grown_set, with_drift
 from fsp.analysis.passage_problem import PassageProblem
@@ -210,9 +211,9 @@ def _until_hit(problem: PassageProblem, rate: _Rate, tolerance: float, max_state
         return Interval(0.0, 0.0 if problem.law.missing == 0.0 else math.inf)
     most = max_states or MOST_STATES
     held = grown_set(problem, tolerance, False, most)
-    beyond: FloatArray | None = None
+    beyond: Beyond | None = None
     if held.leaks and math.isfinite(rate.largest):
-        held, beyond = with_drift(problem, held, most, [])
+        held, beyond = with_drift(problem, held, tolerance, most, [])
     rewards = rate.on(held.space)
     forever = held.reached & _recurrent(held.whole)
     if (rewards[forever & held.visited] > 0.0).any():
@@ -226,7 +227,7 @@ def _until_hit(problem: PassageProblem, rate: _Rate, tolerance: float, max_state
     if not known or (held.leaks and beyond is None):
         inside = Enclosed(inside.lower, np.full_like(inside.upper, np.inf))
     elif held.leaks and beyond is not None:
-        inside = Enclosed(inside.lower, (inside.upper + rate.largest * beyond) * (1.0 + 2.0**-50))
+        inside = Enclosed(inside.lower, (inside.upper + rate.largest * beyond.time) * (1.0 + 2.0**-50))
     gathered = held.mean_over_start(inside, passing)
     slack = 1.0 + 2.0 * (rate.error + 2.0**-50)
     return Interval(gathered.lower / slack, gathered.upper * slack)

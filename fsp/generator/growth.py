@@ -141,16 +141,22 @@ def reachable(
     return space
 
 
-def closure(tables: FactorTables, space: FibreSet, constraints: Constraints, max_states: int) -> FibreSet:
+def closure(
+    tables: FactorTables, space: FibreSet, constraints: Constraints, max_states: int, max_rounds: int | None = None
+) -> FibreSet:  # fmt: skip
     """Return all states that can be reached within the constraints.
 
     Raises
     ------
     StateSpaceLimitError
-        If the set would hold more than ``max_states``.
+        If the set would hold more than ``max_states``, or still grows after ``max_rounds``.
     """
-    reach = 1
+    reach, rounds = 1, 0
     while True:
+        if rounds == max_rounds:
+            message = f"the state set still grows after {rounds:,} rounds, at {space.n_states:,} states"
+            raise StateSpaceLimitError(message)
+        rounds += 1
         edge = _boundary(tables, space)
         # Rays from every boundary fibre cover the same states many times over: keep intervals in proportion to fibres.
         reach = min(
@@ -161,6 +167,7 @@ def closure(tables: FactorTables, space: FibreSet, constraints: Constraints, max
             larger = _redirected(tables, space, larger, constraints)
         if larger.n_states == space.n_states:
             return space
+        gained = larger.n_states - space.n_states
         space = larger
         _check_size(space, max_states)
         if space.n_states > 1_000_000 and constraints.volume() > 1000.0 * max_states:
@@ -168,7 +175,8 @@ def closure(tables: FactorTables, space: FibreSet, constraints: Constraints, max
                 f"the bounds hold {constraints.volume():.2g} states, more than max_states = {max_states:,}"
             )
             raise StateSpaceLimitError(message)
-        reach = min(2 * reach, 2**20)
+        # Long rays in a narrow set cost much and find little.
+        reach = min(2 * reach, 2**20) if gained >= reach else max(reach // 2, 1)
 
 
 def _redirected(

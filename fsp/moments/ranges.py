@@ -125,7 +125,9 @@ def _product(tree: Any, box: Box) -> Interval:
     if total.upper == math.inf and total.lower >= 0.0:
         found = quotient_terms(tree, box)
         if found is not None and not found[1]:
-            return Interval(total.lower, found[0])
+            total = Interval(total.lower, found[0])
+    if total.lower == 0.0 and total.upper > 0.0:
+        return Interval(min(_saturated(tree, box), total.upper), total.upper)
     return total
 
 
@@ -318,16 +320,10 @@ def quotient_terms(tree: Any, box: Box) -> tuple[float, dict[str, float]] | None
     The first kind is bounded by the mediant inequality, the second by ``(p / q) x``. None when a term has
     neither.
     """
-    numerator: Terms | None = {(): Interval(1.0, 1.0)}
-    denominator: Terms | None = {(): Interval(1.0, 1.0)}
-    for part in tree.args if tree.is_Mul else (tree,):
-        exponent = constant(part.args[1], box.values) if part.is_Pow else None
-        if exponent is not None and exponent < 0:
-            denominator = _times(denominator, _terms(part.args[0], box, -exponent))
-        else:
-            numerator = _times(numerator, _terms(part, box))
-    if numerator is None or denominator is None:
+    parts = _quotient(tree, box)
+    if parts is None:
         return None
+    numerator, denominator = parts
     ratio, linear = 0.0, dict[str, float]()
     for monomial, p in numerator.items():
         if monomial in denominator and denominator[monomial].lower > 0.0:
@@ -345,6 +341,39 @@ def quotient_terms(tree: Any, box: Box) -> tuple[float, dict[str, float]] | None
     if math.isinf(ratio) or any(math.isinf(slope) for slope in linear.values()):
         return None
     return ratio, linear
+
+
+def _quotient(tree: Any, box: Box) -> tuple[Terms, Terms] | None:
+    """Return numerator and denominator of a product as sums of terms, or None."""
+    numerator: Terms | None = {(): Interval(1.0, 1.0)}
+    denominator: Terms | None = {(): Interval(1.0, 1.0)}
+    for part in tree.args if tree.is_Mul else (tree,):
+        exponent = constant(part.args[1], box.values) if part.is_Pow else None
+        if exponent is not None and exponent < 0:
+            denominator = _times(denominator, _terms(part.args[0], box, -exponent))
+        else:
+            numerator = _times(numerator, _terms(part, box))
+    return None if numerator is None or denominator is None else (numerator, denominator)
+
+
+def _saturated(tree: Any, box: Box) -> float:
+    """Return a lower bound of a product whose numerator is one term ``p e``: 1 over the sum of ``q_j e_j / (p e)``."""
+    parts = _quotient(tree, box)
+    if parts is None or len(parts[0]) != 1:
+        return 0.0
+    ((numerator, p),) = parts[0].items()
+    total = Interval(0.0, 0.0)
+    for monomial, q in parts[1].items():
+        term = q
+        powers = dict(monomial)
+        for name, power in numerator:
+            powers[name] = powers.get(name, Fraction(0)) - power
+        for name, power in powers.items():
+            term = term * power_range(box.of(name), power)
+        total = total + term
+    if not (p.lower > 0.0 and 0.0 < total.upper < math.inf):
+        return 0.0
+    return max(0.0, math.nextafter(p.lower / total.upper, -math.inf))
 
 
 def _divide_up(p: Interval, q: Interval) -> float:

@@ -12,7 +12,7 @@ from random_networks import breadth_first
 
 import fsp
 
-__all__ = ["Dense", "birth_death_cdf", "birth_death_mean"]
+__all__ = ["Dense", "birth_death_cdf", "birth_death_mean", "birth_death_moments_down"]
 
 
 class Dense:
@@ -100,3 +100,27 @@ def birth_death_mean(birth: Callable[[int], Any], death: Callable[[int], Any], s
             step = (1 + death(i) * step) / birth(i)
             total += step if i >= start else 0
         return total
+
+
+def birth_death_moments_down(
+    birth: Callable[[int], Any], death: Callable[[int], Any], start: int, last: int = 1500
+) -> tuple[Any, Any]:
+    """Return mean and variance of the time to hit 0, of a chain with no births from ``last`` on.
+
+    From n the next jump is up, with probability p, and the way back to n is made before that to n - 1; the times that these
+    ways take are independent of each other.
+    """
+    with mp.workdps(60):
+        first = second = mp.mpf(0)  # moments of the time from n + 1 to n
+        mean = variance = mp.mpf(0)
+        for n in range(last, 0, -1):
+            up, down = (birth(n) if n < last else mp.mpf(0)), death(n)
+            rate = up + down
+            p, q = up / rate, down / rate
+            one = (1 + up * first) / down
+            second = (2 / rate**2 + 2 * p * (first + one) / rate + p * (second + 2 * first * one)) / q
+            first = one
+            if n <= start:
+                mean += first
+                variance += second - first**2
+        return mean, variance

@@ -214,3 +214,44 @@ def test_methods_agree_on_a_moving_set(method):
         assert b.width <= 1e-4 * b.lower
     if method == "chebyshev":
         assert result.method == method
+
+
+@pytest.mark.parametrize("width", [1.0, 1e-3, 1e-8])
+def test_quantiles_to_a_width(width):
+    law = stats.gamma(10, scale=0.5)
+    result = fsp.first_passage(BIRTHS, "X >= 10", [0.5, 20.0])
+    for q in (1e-4, 0.5, 0.999):
+        found = result.quantile(q, width=width)
+        assert found.width <= width
+        assert found.lower <= law.ppf(q) * (1 + 1e-13)
+        assert found.upper >= law.ppf(q) * (1 - 1e-13)
+        assert result.quantile(q).lower <= found.lower
+    assert result.quantile(0.5, width=100.0) == result.quantile(0.5)
+
+
+def test_quantiles_of_rare_events():
+    result = fsp.first_passage(BIRTH_DEATH, "X >= 45", [0.1, 1.0], tolerance=1e-7, relative=True)
+    found = result.quantile(1e-35, width=1e-4)
+    assert found.width <= 1e-4
+    ends = [
+        birth_death_cdf(lambda i: mp.mpf(10), lambda i: mp.mpf(i), 10, 45, t)
+        for t in (found.lower, found.upper)
+    ]
+    assert ends[0] <= 1e-35 <= ends[1]
+
+
+def test_quantiles_that_cannot_be_had(tmp_path):
+    result = fsp.first_passage(BIRTHS, "X >= 10", [0.5, 5.0])
+    with pytest.raises(fsp.ArgumentError, match="later time"):
+        result.quantile(0.999, width=0.1)
+    with pytest.raises(fsp.ArgumentError, match="width"):
+        result.quantile(0.5, width=0.0)
+    with pytest.raises(fsp.ToleranceError, match="larger width"):
+        result.quantile(0.5, width=1e-17)
+    result.save(tmp_path / "passage.nc")
+    kept = fsp.load_result(tmp_path / "passage.nc")
+    assert kept.quantile(0.5) == result.quantile(0.5)
+    with pytest.raises(fsp.ArgumentError, match="call first_passage again"):
+        kept.quantile(0.5, width=0.1)
+    still = fsp.ReactionNetwork({"X": 20}, ["0 -> X @ 1"])
+    assert fsp.first_passage(still, "X >= 10", [0.5, 5.0]).quantile(0.5, width=1e-3).upper <= 1e-3

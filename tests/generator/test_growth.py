@@ -150,6 +150,15 @@ def test_too_many_states():
         closure(*start(network), constraints, 5000)
 
 
+def test_growth_by_little_in_each_round():
+    """A staircase without an end is given up after so many rounds; one with an end is followed."""
+    network = fsp.ReactionNetwork({"A": 0, "B": 0}, ["0 -> A ; 1*(A == 0)", "A -> B @ 1"])
+    with pytest.raises(StateSpaceLimitError, match="50 rounds"):
+        closure(*start(network), Constraints(network), 10**6, 50)
+    found = closure(*start(network), Constraints(network, {"B": 200}), 10**6)
+    assert as_set(found) == {(a, b) for a in range(2) for b in range(201)}
+
+
 def test_a_conserved_network_closes_by_itself():
     network = fsp.ReactionNetwork({"A": 6, "B": 0, "C": 1}, ["A -> B @ 1", "B -> A @ 1", "B -> C @ 1"])
     tables, space = start(network)

@@ -131,3 +131,47 @@ def test_intervals_hold_their_points(centre, radius, text):
     points = np.clip(np.linspace(centre - radius, centre + radius, 7), centre - radius, centre + radius)
     values = Propensity(tree, ["X"], {}).evaluate({"X": points})
     assert np.all((found.lower <= values + 1e-9 * abs(values)) & (values <= found.upper + 1e-9 * abs(values)))
+
+
+SATURATED = [
+    "a*X/(K + X)",
+    "a*X**h/(K**h + X**h)",
+    "X*Y/(K + X)/(2 + Y**2)",
+    "X**2/(K + X + 3*Y)",
+    "2*X*Z/(1 + Z*X + Y)",
+    "a/(1 + X/K + Y)",
+    "X/(X + Y)",
+]
+
+
+@given(
+    st.sampled_from(SATURATED),
+    st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 9)),
+    st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 9)),
+    st.booleans(),
+)
+def test_lower_bounds_of_saturated_rates_hold(text, least, sizes, endless):
+    tree = parse_expression(text, [*SPECIES, *VALUES])
+    most = [n + size for n, size in zip(least, sizes, strict=True)]
+    ends = [math.inf if endless and k < 2 else float(n) for k, n in enumerate(most)]
+    ranges = {name: Interval(float(n), end) for name, n, end in zip(SPECIES, least, ends, strict=True)}
+    found = value_range(tree, Box(ranges, box().values))
+    propensity = Propensity(tree, SPECIES, VALUES)
+    rng = np.random.default_rng(1)
+    counts = [
+        rng.integers(n, (10 * m + 50 if end == math.inf else m) + 1, 200)
+        for n, m, end in zip(least, most, ends, strict=True)
+    ]
+    with np.errstate(all="ignore"):
+        values = propensity.evaluate(dict(zip(SPECIES, counts, strict=True)))
+    values = values[np.isfinite(values)]
+    assert (values >= found.lower * (1 - 1e-14)).all()
+    assert (values <= found.upper * (1 + 1e-14)).all()
+
+
+def test_saturated_rates_are_nearly_their_limit_far_out():
+    tree = parse_expression("a*X/(K + X)", [*SPECIES, *VALUES])
+    found = value_range(tree, box().within("X", Interval(730.0, math.inf)))
+    assert 3.5 / 1.01 * (1 - 1e-12) <= found.lower <= 3.5 / 1.01
+    at_zero = value_range(tree, box())
+    assert at_zero.lower == 0.0
