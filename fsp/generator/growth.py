@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fsp.errors import StateSpaceLimitError
 from fsp.generator import segments
 from fsp.generator.fibre_generator import FibreGenerator
+from fsp.generator.heap import LARGE
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
 from fsp.statespace.constraints import Constraints
@@ -32,7 +33,9 @@ def extend(
     max_states: int | None = None,
 ) -> FibreSet:  # fmt: skip
     """Return the set with rays of length ``reach`` from the intervals ``todo`` (reaction, prefix, lo, hi)."""
-    at_once = max(PIECE // reach, 1)
+    # On a large set what is needed for a short time is to stay in proportion to the set.
+    intervals = PIECE if space.n_states < LARGE else min(max(space.n_fibres, PIECE // 4), PIECE)
+    at_once = max(intervals // reach, 1)
     for start in range(0, todo[0].size, at_once):
         part = tuple(column[start : start + at_once] for column in todo)
         space = _extend_at_once(tables, space, constraints, reach, part, max_states)
@@ -254,6 +257,7 @@ def grow_outflow(
     chosen = np.flatnonzero(hi > lo)
     prefix = np.ascontiguousarray(generator.space.prefix[b.fibre[chosen]])
     todo = (b.local[chosen], prefix, lo[chosen], hi[chosen])
+    del lo, hi, chosen, prefix
     larger = extend(generator.factors, generator.space, constraints, reach, todo)
     targets = generator.redirected_outflow(x, allowance)
     if not len(targets):
