@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -58,6 +59,21 @@ class Boundary:
         self.segments = (self.start, self.stop, c, self.table)
         self.further = np.empty(0, np.int64)
         self._space, self._reactions, self._tables = space, reactions, tables
+
+    @classmethod
+    def joined(cls, parts: Sequence[Boundary]) -> Boundary:
+        """Return the boundaries of some reactions each, of one set and with the same tables, as one."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        joined = cls.__new__(cls)
+        names = ("local", "start", "stop", "c", "table")
+        for name in names:
+            setattr(joined, name, np.concatenate([getattr(part, name) for part in parts]))
+        joined.segments = (joined.start, joined.stop, joined.c, joined.table)
+        joined.further = first.further
+        joined._space, joined._reactions, joined._tables = first._space, first._reactions, first._tables
+        return joined
 
     @property
     def n_segments(self) -> int:
