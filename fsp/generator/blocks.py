@@ -93,7 +93,7 @@ def pack_segments(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def place_segments(tabled, ptr, lo, hi, source, c, table, at, records, weights):  # type: ignore[no-untyped-def]
-    """Write the segments of one reaction as `pack_segments` does, those of fibre ``f`` from row ``at[f]`` on, which moves."""
+    """Write the segments of one reaction as `pack_segments` does, from the rows ``at`` on, which move by as many."""
     column = weights.shape[1] - 1
     for f in range(at.size):
         m = at[f]

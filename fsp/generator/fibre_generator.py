@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.errors import ArgumentError, PropensityError
+from fsp.errors import ArgumentError
 from fsp.generator import kernels, segments
 from fsp.generator.assembled_kernels import no_weights
 from fsp.generator.boundary import Boundary
@@ -17,7 +17,7 @@ from fsp.generator.heap import LARGE, give_back
 from fsp.generator.inflow import Inflow, SegmentLists
 from fsp.generator.recurrence import chebyshev_series, clip, norms, recurrence_in_place
 from fsp.generator.series import power_series
-from fsp.generator.survey import Survey
+from fsp.generator.survey import Survey, check_propensities
 from fsp.generator.tables import FactorTables
 from fsp.generator.threads import run_threads, split_evenly, threads_for
 from fsp.statespace.fibres import FibreSet
@@ -83,8 +83,8 @@ class FibreGenerator:
         ways_out, exits, mixed = [], [], []
         for part in survey.parts():
             c, start, error = survey.on_fibres(part)
-            self._check(error)
-            ways_out.append(self._boundary_part(part, c, start))
+            check_propensities(error, tables, space)
+            ways_out.append(Boundary.of(tables, space, part, c, start))
             parts = diagonal_parts(space.first, c, start, tables.along_base[part], tables.pure[part])
             exits.append(parts[0])
             mixed.append(parts[1:])
@@ -136,19 +136,6 @@ class FibreGenerator:
         c, start, _ = survey.on_fibres(survey.everything)
         return survey.shifts, c, start, survey.along_base, survey.pure
 
-    def _boundary_part(self, part: slice, c: FloatArray, start: IntArray) -> Boundary:
-        """Return the boundary segments of some reactions."""
-        space, tables, coordinates = self.space, self.factors, self.space.coordinates
-        found, rate, m, error = segments.boundary_segments(
-            space.prefix, space.first, space.length, tables.shifts[part], c, start, self.tables, coordinates.offset,
-            coordinates.matrix,
-        )  # fmt: skip
-        error[1] += part.start
-        self._check(error)
-        local, fibre, lo, hi, table = found[:, :m]
-        local += part.start
-        return Boundary(local, fibre, lo, hi, rate[:m].copy(), table, space, tables.reactions, self.tables)
-
     def release_segments(self) -> None:
         """Forget what products go through, to make room; it is made again for the next product."""
         self._parts_of_inflow = None
@@ -157,23 +144,6 @@ class FibreGenerator:
     def _product_arrays(self) -> tuple[Any, ...]:
         """The last arguments of the compiled product."""
         return (*self._diagonal, *self._inflow.packed)
-
-    def _check(self, error: IntArray) -> None:
-        code, local, fibre, v = (int(e) for e in error)
-        if code == 0:
-            return
-        space = self.space
-        reduced = np.append(space.prefix[fibre], v)[None, :]
-        counts = space.coordinates.to_counts(reduced)
-        network = self.factors.network
-        network.evaluate_propensities(counts)  # raises with the reaction, the state and the value
-        reaction = network.reactions[self.reactions[local]]
-        state = dict(zip(space.species_names, counts[0].tolist(), strict=True))
-        message = (
-            f"the propensity of reaction '{reaction}' is a product with a factor that is negative or not finite at the "
-            f"state {state}, although the product is not: write it as max(0, ...), which is not taken apart into factors"
-        )
-        raise PropensityError(message)
 
     @property
     def n_states(self) -> int:
@@ -276,9 +246,7 @@ class FibreGenerator:
     def add_outflow(self, x: FloatArray, factor: float, total: FloatArray) -> float:
         """Add ``factor`` times what `outflow` tells of the boundary to ``total``; return the flow out of the set."""
         if self.by_segment:
-            return float(
-                kernels.add_segment_outflow(x, *self.boundary.segments, self.tables, factor, total)
-            )
+            return float(kernels.add_segment_outflow(x, *self.boundary.segments, self.tables, factor, total))
         flow, here = self.outflow(x)
         kernels.add_scaled(total, 0, total.size, here, 0, factor)
         return flow

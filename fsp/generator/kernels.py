@@ -13,8 +13,8 @@ from fsp.generator.blocks import LANES, block, fused_2s2t, fused_4s2t, open_bloc
 from fsp.generator.pointers import read, write
 
 __all__ = [
-    "add_segment_outflow",
     "add_scaled",
+    "add_segment_outflow",
     "add_transpose",
     "boundary_flow",
     "boundary_rates",

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fsp.errors import PropensityError
 from fsp.generator import segments
 from fsp.generator.heap import LARGE
 from fsp.generator.tables import FactorTables
 from fsp.statespace.fibres import FibreSet
 
-__all__ = ["Survey"]
+__all__ = ["Survey", "check_propensities"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -73,3 +74,21 @@ class Survey:
         c, start, error = found
         error[1] += part.start
         return c, start, error
+
+
+def check_propensities(error: IntArray, tables: FactorTables, space: FibreSet) -> None:
+    """Raise if the last result of a survey, or of `fsp.generator.segments.boundary_segments`, says that one is wrong."""
+    code, local, fibre, v = (int(e) for e in error)
+    if code == 0:
+        return
+    reduced = np.append(space.prefix[fibre], v)[None, :]
+    counts = space.coordinates.to_counts(reduced)
+    network = tables.network
+    network.evaluate_propensities(counts)  # raises with the reaction, the state and the value
+    reaction = network.reactions[tables.reactions[local]]
+    state = dict(zip(space.species_names, counts[0].tolist(), strict=True))
+    message = (
+        f"the propensity of reaction '{reaction}' is a product with a factor that is negative or not finite at the "
+        f"state {state}, although the product is not: write it as max(0, ...), which is not taken apart into factors"
+    )
+    raise PropensityError(message)

@@ -208,11 +208,6 @@ class FibreSet:
             stops - starts,
         )
 
-    def support(self, vector: NDArray[np.float64]) -> FibreSet:
-        """Return the states where a vector is not zero; the set itself if it is zero nowhere, or everywhere."""
-        nonzero = vector != 0.0
-        return self.where(nonzero) if 0 < np.count_nonzero(nonzero) < self.n_states else self
-
     def transfer(
         self, vector: NDArray[np.float64], target: FibreSet, out: NDArray[np.float64] | None = None
     ) -> tuple[NDArray[np.float64], float]:

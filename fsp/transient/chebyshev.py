@@ -182,7 +182,8 @@ class Chebyshev:
 
     def _leak(self, x: FloatArray, felt: float) -> float:
         """Add what flows out of the set in a time ``felt`` to the residence, and return how much it is."""
-        add = getattr(self.operator, "add_outflow", None)  # without a vector for the boundary, which may be large
+        # Without a vector for the boundary, which may be large.
+        add = getattr(self.operator, "add_outflow", None)
         if add is not None:
             return float(add(x, felt, self.residence)) * felt
         flow, here = self.operator.outflow(x)

@@ -60,6 +60,7 @@ class _Attempt:
 
     step: Step
     generator: FibreGenerator
+    start: FibreSet  #: the states that it began with
     leaks: dict[str, float] = field(default_factory=dict)
     grew: bool = False
 
@@ -255,7 +256,7 @@ class AdaptiveLoop(WorkingSet):
         stepper.pulse = functools.partial(self._pulse, stepper, step.duration)
         stepper.headroom = 1.0 if self.fixed else self._headroom
         exact = np.longdouble(step.until) - np.longdouble(self.time)
-        attempt = _Attempt(step, self.generator)
+        attempt = _Attempt(step, self.generator, self.space)
         keep = not self.fixed or step.signed  # a step may have to be begun anew
         stepper.begin(attempt.generator, self._hand_over() if keep else self.p, exact, step.budget)
         return attempt
@@ -263,15 +264,15 @@ class AdaptiveLoop(WorkingSet):
     def _hand_over(self) -> FloatArray:
         """Return the vector for a step to overwrite, and keep what is needed to begin the step anew."""
         # A large vector is often zero on a good part of its set, where the set has just grown or a signed step has lowered
-        # entries: then it goes to the step itself, and a copy on the other states stays here.
-        if self.p.ndim == 1 and self.p.size >= LARGE and self.between is None and has_room(self.p):
-            support = self.space.support(self.p)
-            if support.n_states < SUPPORT * self.p.size:
-                p, space = self.p, self.space
-                self.p, _ = transfer(space, p, support)
-                self.space = support
+        # entries. Then it goes to the step itself, and a copy on the other states stays here; but not if `between` was
+        # shown the vector, which may be kept for a checkpoint.
+        p, space = self.p, self.space
+        if p.ndim == 1 and p.size >= LARGE and self.between is None and has_room(p):
+            if 0 < np.count_nonzero(p) < SUPPORT * p.size:
+                self.space = space.where(p != 0.0)
+                self.p, _ = transfer(space, p, self.space)
                 return p
-        return copy_with_room(self.p)
+        return copy_with_room(p)
 
     def _advance(self, attempt: _Attempt) -> Progress:
         """Work on an attempt and let its set grow, until it is done or refused; after `OUTFLOW` it is to be begun anew."""
@@ -311,8 +312,9 @@ class AdaptiveLoop(WorkingSet):
         """Draw the consequences from an attempt that failed; one that leaked too much leaves its larger set behind."""
         products = self._count(attempt.step.stepper)
         if progress is Progress.REFUSED:
-            if self._held is not None and self._held.space is not self.space:  # what was kept is on a part of the set
-                self._move_to(self._held.space, self._held)
+            if self.space is not attempt.start:  # the vector was kept on a part of the set
+                same = self._held is not None and self._held.space is attempt.start
+                self._move_to(attempt.start, self._held if same else None)
             self._planner.refused(attempt.step, self.time, products)
             return
         self._planner.begun_anew(attempt.step, products)

@@ -329,7 +329,9 @@ def test_segments_of_large_sets_and_with_long_positions_are_the_same(monkeypatch
         check_generator(generator, brute)
 
 
-@pytest.mark.parametrize("name", ["toggle_switch", "repressilator", "goutsias", "michaelis_menten", "lotka_volterra"])
+@pytest.mark.parametrize(
+    "name", ["toggle_switch", "repressilator", "goutsias", "michaelis_menten", "lotka_volterra"]
+)
 def test_surveying_one_reaction_after_the_other_makes_the_same_generator(monkeypatch, name):
     network = getattr(fsp.gallery, name)()
     tables = FactorTables(network, Coordinates.of(network))
@@ -346,9 +348,11 @@ def test_surveying_one_reaction_after_the_other_makes_the_same_generator(monkeyp
             assert mine.dtype == theirs.dtype
             np.testing.assert_array_equal(mine, theirs)
         assert large._inflow.lists is None
-    for mine, theirs in zip((*large._diagonal, *large._mixed), (*usual._diagonal, *usual._mixed), strict=True):
+    for mine, theirs in zip(
+        (*large._diagonal, *large._mixed), (*usual._diagonal, *usual._mixed), strict=True
+    ):
         np.testing.assert_array_equal(mine, theirs)
-    for attribute in ("local", "start", "stop", "c", "table", "fibre", "lo", "hi", "reaction", "positions", "rates"):
+    for attribute in "local start stop c table fibre lo hi reaction positions rates".split():
         mine, theirs = (getattr(g.boundary, attribute) for g in (large, usual))
         assert mine.dtype == theirs.dtype
         np.testing.assert_array_equal(mine, theirs)
