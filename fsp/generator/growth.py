@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fsp.errors import StateSpaceLimitError
+from fsp.errors import PropensityError, StateSpaceLimitError
 from fsp.generator import segments
 from fsp.generator.fibre_generator import FibreGenerator
 from fsp.generator.heap import LARGE
@@ -17,7 +17,7 @@ from fsp.generator.tables import FactorTables
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 
-__all__ = ["closure", "extend", "grow_outflow", "reachable"]
+__all__ = ["bridge_gaps", "closure", "extend", "grow_outflow", "reachable"]
 
 IntArray = NDArray[np.int64]
 
@@ -26,6 +26,10 @@ MAX_INTERVALS = 2**24
 
 #: Intervals that rays may produce at a time: most of them overlap, and few are left once they are merged.
 PIECE = 2**17
+
+
+#: Gap between two fibres up to which it takes less to fill it than to keep both, and the part of the fibres that has to go.
+GAP, FEWER = 16, 0.9
 
 
 def extend(
@@ -269,3 +273,23 @@ def grow_outflow(
         if islands.n_states
         else larger
     )
+
+
+def bridge_gaps(
+    tables: FactorTables, space: FibreSet, constraints: Constraints, max_states: float
+) -> FibreSet:
+    """Return a large set with short gaps in its lines filled, where that leaves much fewer fibres.
+
+    Rays that start where much flows out leave gaps between them; a fibre takes as much memory as a dozen states, and as much
+    time. The set stays as it is if a propensity is not defined at the states in between, which may be out of reach.
+    """
+    if space.n_states < LARGE or constraints.conditions or tables.redirects is not None:
+        return space
+    filled = space.bridged(GAP)  # linear constraints that hold at both ends of a gap hold within
+    if filled.n_fibres > FEWER * space.n_fibres or filled.n_states > max_states:
+        return space
+    try:
+        FibreGenerator(tables, filled)
+    except PropensityError:
+        return space
+    return filled
