@@ -27,8 +27,10 @@ __all__ = [
     "block",
     "fused_2s2t",
     "fused_4s2t",
+    "fused_part",
     "open_block",
     "pack_segments",
+    "place_segments",
     "reference_block",
 ]
 
@@ -41,6 +43,19 @@ CHECKED = os.environ.get("FSP_BOUNDS_CHECK") == "1"
 
 #: Columns of the records of segments with four numbers of so many bytes, and a weight of eight.
 RECORD_COLUMNS = {4: 6, 8: 5}
+
+
+@njit(cache=True, nogil=True)
+def fused_part(length, pointer, records, fuse_lo, fuse_hi):  # type: ignore[no-untyped-def]
+    """Find the part of each fibre that all its segments cover; 0, 0 if there is none."""
+    for f in range(length.size):
+        a = np.int64(0)
+        b = np.int64(length[f])
+        for k in range(pointer[f], pointer[f + 1]):
+            a = max(a, np.int64(records[k, 0]))
+            b = min(b, np.int64(records[k, 1]))
+        fuse_lo[f] = a if b > a else 0
+        fuse_hi[f] = b if b > a else 0
 
 
 @njit(cache=True, nogil=True)
@@ -57,7 +72,6 @@ def pack_segments(  # type: ignore[no-untyped-def]
     m = 0
     column = weights.shape[1] - 1
     for f in range(pointer.size - 1):
-        begin = m
         for k in range(s_ptr[f], s_ptr[f + 1]):
             records[m, 0] = s_lo[k]
             records[m, 1] = s_hi[k]
@@ -74,13 +88,23 @@ def pack_segments(  # type: ignore[no-untyped-def]
             weights[m, column] = t_c[k]
             m += 1
         pointer[f + 1] = m
-        a = np.int64(0)
-        b = np.int64(length[f])
-        for k in range(begin, m):
-            a = max(a, np.int64(records[k, 0]))
-            b = min(b, np.int64(records[k, 1]))
-        fuse_lo[f] = a if b > a else 0
-        fuse_hi[f] = b if b > a else 0
+    fused_part(length, pointer, records, fuse_lo, fuse_hi)
+
+
+@njit(cache=True, nogil=True)
+def place_segments(tabled, ptr, lo, hi, source, c, table, at, records, weights):  # type: ignore[no-untyped-def]
+    """Write the segments of one reaction as `pack_segments` does, from the rows ``at`` on, which move by as many."""
+    column = weights.shape[1] - 1
+    for f in range(at.size):
+        m = at[f]
+        for k in range(ptr[f], ptr[f + 1]):
+            records[m, 0] = lo[k]
+            records[m, 1] = hi[k]
+            records[m, 2] = source[k]
+            records[m, 3] = table[k] if tabled else 0
+            weights[m, column] = c[k]
+            m += 1
+        at[f] = m
 
 
 @njit(cache=True, nogil=True, boundscheck=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from fsp.generator import kernels, segments
 from fsp.generator.inflow import index_type
+from fsp.generator.survey import check_propensities
+from fsp.generator.tables import FactorTables
 from fsp.statespace.fibres import FibreSet
 
 __all__ = ["Boundary"]
@@ -58,6 +61,43 @@ class Boundary:
         self.segments = (self.start, self.stop, c, self.table)
         self.further = np.empty(0, np.int64)
         self._space, self._reactions, self._tables = space, reactions, tables
+
+    @classmethod
+    def of(
+        cls, tables: FactorTables, space: FibreSet, part: slice, c: FloatArray, start: IntArray
+    ) -> Boundary:
+        """Return the boundary of some reactions, whose survey found ``c`` and ``start``.
+
+        Raises
+        ------
+        PropensityError
+            If a reaction would make a count negative.
+        """
+        coordinates = space.coordinates
+        found, rate, m, error = segments.boundary_segments(
+            space.prefix, space.first, space.length, tables.shifts[part], c, start, tables.tables, coordinates.offset,
+            coordinates.matrix,
+        )  # fmt: skip
+        error[1] += part.start
+        check_propensities(error, tables, space)
+        local, fibre, lo, hi, table = found[:, :m]
+        local += part.start
+        return cls(local, fibre, lo, hi, rate[:m].copy(), table, space, tables.reactions, tables.tables)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Boundary]) -> Boundary:
+        """Return the boundaries of some reactions each, of one set and with the same tables, as one."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        joined = cls.__new__(cls)
+        names = ("local", "start", "stop", "c", "table")
+        for name in names:
+            setattr(joined, name, np.concatenate([getattr(part, name) for part in parts]))
+        joined.segments = (joined.start, joined.stop, joined.c, joined.table)
+        joined.further = first.further
+        joined._space, joined._reactions, joined._tables = first._space, first._reactions, first._tables
+        return joined
 
     @property
     def n_segments(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.errors import ArgumentError, PropensityError
+from fsp.errors import ArgumentError
 from fsp.generator import kernels, segments
 from fsp.generator.assembled_kernels import no_weights
 from fsp.generator.boundary import Boundary
@@ -17,6 +17,7 @@ from fsp.generator.heap import LARGE, give_back
 from fsp.generator.inflow import Inflow, SegmentLists
 from fsp.generator.recurrence import chebyshev_series, clip, norms, recurrence_in_place
 from fsp.generator.series import power_series
+from fsp.generator.survey import Survey, check_propensities
 from fsp.generator.tables import FactorTables
 from fsp.generator.threads import run_threads, split_evenly, threads_for
 from fsp.statespace.fibres import FibreSet
@@ -78,30 +79,23 @@ class FibreGenerator:
         self.reactions = tables.reactions
         self.tables = tables.tables
         self.table_box = (tables.low, tables.high)  # of these; the object may be extended later
-        self._lists = (tables.const, tables.factor_pointer, tables.factor_base, tables.factor_stride,
-                       tables.along_base, tables.along_stride)  # fmt: skip
-        self._flagged = tables.flagged
-        fibres = (space.prefix, space.first, space.length)
-        c, start, error = self._survey_fibres()
-        self._check(error)
-        coordinates = space.coordinates
-        found, c_found, m, error = segments.boundary_segments(
-            *fibres, tables.shifts, c, start, self.tables, coordinates.offset, coordinates.matrix
-        )
-        self._check(error)
-        local, fibre, lo, hi, table = found[:, :m]
-        self.boundary = Boundary(
-            local, fibre, lo, hi, c_found[:m].copy(), table, space, tables.reactions, self.tables
-        )
-        del found, c_found, local, fibre, lo, hi, table
-        self.fibre_exit, *mixed = diagonal_parts(space.first, c, start, tables.along_base, tables.pure)
-        self._mixed = (mixed[0], mixed[1])
+        self._propensities = survey = Survey.of(tables, space)
+        ways_out, exits, mixed = [], [], []
+        for part in survey.parts():
+            c, start, error = survey.on_fibres(part)
+            check_propensities(error, tables, space)
+            ways_out.append(Boundary.of(tables, space, part, c, start))
+            parts = diagonal_parts(space.first, c, start, tables.along_base[part], tables.pure[part])
+            exits.append(parts[0])
+            mixed.append(parts[1:])
+        self.boundary = Boundary.joined(ways_out)
+        self.fibre_exit = sum(exits[1:], exits[0])
+        self._mixed = (np.concatenate([m[0] for m in mixed]), np.concatenate([m[1] for m in mixed]))
         self._diagonal = (space.first, space.offset, self.fibre_exit, tables.diagonal_base, self.tables)
         self._parts_of_inflow: Inflow | None = None
-        self._shifts, self._pure = tables.shifts, tables.pure
         self._survey: tuple[Any, ...] = ()
         if space.n_states < LARGE:
-            self._survey = (self._shifts, c, start, tables.along_base, tables.pure)
+            self._survey = (tables.shifts, c, start, tables.along_base, tables.pure)
         self._assembled: tuple[Any, ...] = no_weights()
         self._largest: float | None = None
         self.threads = threads_for(space.n_states, threads)
@@ -111,7 +105,10 @@ class FibreGenerator:
     def _inflow(self) -> Inflow:
         """What products go through: made when it is first needed, because some sets are only asked for their boundary."""
         if self._parts_of_inflow is None:
-            self._parts_of_inflow = Inflow.of(self.space, self._make_lists(), self.tables.size)
+            if self.n_states >= LARGE and not self._mixed[0].size:
+                self._parts_of_inflow = Inflow.by_reaction(self._propensities)
+            else:
+                self._parts_of_inflow = Inflow.of(self.space, self._make_lists(), self.tables.size)
             self._survey = ()
             give_back(self.n_states)  # the lists of a large set
         return self._parts_of_inflow
@@ -135,15 +132,9 @@ class FibreGenerator:
         """Return what `SegmentLists` are made from, which is not kept for large sets."""
         if self._survey:
             return self._survey
-        c, start, _ = self._survey_fibres()
-        return self._shifts, c, start, self._lists[4], self._pure
-
-    def _survey_fibres(self) -> tuple[FloatArray, IntArray, IntArray]:
-        space = self.space
-        c, start, error = segments.survey(
-            space.prefix, space.first, space.length, *self._lists, self._flagged, self.tables
-        )
-        return c, start, error
+        survey = self._propensities
+        c, start, _ = survey.on_fibres(survey.everything)
+        return survey.shifts, c, start, survey.along_base, survey.pure
 
     def release_segments(self) -> None:
         """Forget what products go through, to make room; it is made again for the next product."""
@@ -153,23 +144,6 @@ class FibreGenerator:
     def _product_arrays(self) -> tuple[Any, ...]:
         """The last arguments of the compiled product."""
         return (*self._diagonal, *self._inflow.packed)
-
-    def _check(self, error: IntArray) -> None:
-        code, local, fibre, v = (int(e) for e in error)
-        if code == 0:
-            return
-        space = self.space
-        reduced = np.append(space.prefix[fibre], v)[None, :]
-        counts = space.coordinates.to_counts(reduced)
-        network = self.factors.network
-        network.evaluate_propensities(counts)  # raises with the reaction, the state and the value
-        reaction = network.reactions[self.reactions[local]]
-        state = dict(zip(space.species_names, counts[0].tolist(), strict=True))
-        message = (
-            f"the propensity of reaction '{reaction}' is a product with a factor that is negative or not finite at the "
-            f"state {state}, although the product is not: write it as max(0, ...), which is not taken apart into factors"
-        )
-        raise PropensityError(message)
 
     @property
     def n_states(self) -> int:
@@ -268,6 +242,14 @@ class FibreGenerator:
         b = self.boundary
         here = x if b.rates.size == x.size else np.empty(b.rates.size)
         return float(kernels.boundary_flow(x, b.positions, b.rates, here)), here
+
+    def add_outflow(self, x: FloatArray, factor: float, total: FloatArray) -> float:
+        """Add ``factor`` times what `outflow` tells of the boundary to ``total``; return the flow out of the set."""
+        if self.by_segment:
+            return float(kernels.add_segment_outflow(x, *self.boundary.segments, self.tables, factor, total))
+        flow, here = self.outflow(x)
+        kernels.add_scaled(total, 0, total.size, here, 0, factor)
+        return flow
 
     def new_vector(self, p: FloatArray) -> FloatArray:
         """Return probabilities as a vector of this generator; no copy is made if none is needed."""

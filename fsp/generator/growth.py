@@ -8,15 +8,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fsp.errors import StateSpaceLimitError
+from fsp.errors import PropensityError, StateSpaceLimitError
 from fsp.generator import segments
 from fsp.generator.fibre_generator import FibreGenerator
+from fsp.generator.heap import LARGE
 from fsp.generator.select import make_generator
 from fsp.generator.tables import FactorTables
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 
-__all__ = ["closure", "extend", "grow_outflow", "reachable"]
+__all__ = ["bridge_gaps", "closure", "extend", "grow_outflow", "reachable"]
 
 IntArray = NDArray[np.int64]
 
@@ -27,12 +28,18 @@ MAX_INTERVALS = 2**24
 PIECE = 2**17
 
 
+#: Gap between two fibres up to which it takes less to fill it than to keep both, and the part of the fibres that has to go.
+GAP, FEWER = 16, 0.9
+
+
 def extend(
     tables: FactorTables, space: FibreSet, constraints: Constraints, reach: int, todo: tuple[IntArray, ...],
     max_states: int | None = None,
 ) -> FibreSet:  # fmt: skip
     """Return the set with rays of length ``reach`` from the intervals ``todo`` (reaction, prefix, lo, hi)."""
-    at_once = max(PIECE // reach, 1)
+    # On a large set what is needed for a short time is to stay in proportion to the set.
+    intervals = PIECE if space.n_states < LARGE else min(max(space.n_fibres, PIECE // 4), PIECE)
+    at_once = max(intervals // reach, 1)
     for start in range(0, todo[0].size, at_once):
         part = tuple(column[start : start + at_once] for column in todo)
         space = _extend_at_once(tables, space, constraints, reach, part, max_states)
@@ -262,6 +269,7 @@ def grow_outflow(
     chosen = np.flatnonzero(hi > lo)
     prefix = np.ascontiguousarray(generator.space.prefix[b.fibre[chosen]])
     todo = (b.local[chosen], prefix, lo[chosen], hi[chosen])
+    del lo, hi, chosen, prefix
     larger = extend(generator.factors, generator.space, constraints, reach, todo)
     targets = generator.redirected_outflow(x, allowance)
     if not len(targets):
@@ -273,3 +281,23 @@ def grow_outflow(
         if islands.n_states
         else larger
     )
+
+
+def bridge_gaps(
+    tables: FactorTables, space: FibreSet, constraints: Constraints, max_states: float
+) -> FibreSet:
+    """Return a large set with short gaps in its lines filled, where that leaves much fewer fibres.
+
+    Rays that start where much flows out leave gaps between them; a fibre takes as much memory as a dozen states, and as much
+    time. The set stays as it is if a propensity is not defined at the states in between, which may be out of reach.
+    """
+    if space.n_states < LARGE or constraints.conditions or tables.redirects is not None:
+        return space
+    filled = space.bridged(GAP)  # linear constraints that hold at both ends of a gap hold within
+    if filled.n_fibres > FEWER * space.n_fibres or filled.n_states > max_states:
+        return space
+    try:
+        FibreGenerator(tables, filled)
+    except PropensityError:
+        return space
+    return filled

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.generator import segments
-from fsp.generator.blocks import RECORD_COLUMNS, pack_segments
+from fsp.generator.blocks import RECORD_COLUMNS, fused_part, pack_segments, place_segments
 from fsp.generator.entries import add_diagonal
 from fsp.generator.heap import LARGE
+from fsp.generator.survey import Survey
 from fsp.statespace.fibres import FibreSet
 
 __all__ = ["Inflow", "SegmentLists", "index_type"]
@@ -103,8 +104,43 @@ class Inflow:
         pack_segments(space.length, *lists.s, *lists.t, *packed)
         return cls(packed, lists if space.n_states < LARGE else None)
 
+    @classmethod
+    def by_reaction(cls, survey: Survey) -> Inflow:
+        """Pack the segments of a large set reaction by reaction: lists of all of them would take twice as much memory."""
+        space, n = survey.space, survey.space.n_fibres
+        tabled = survey.along_base != segments.NO_TABLE
+        plain, others = np.zeros(n, np.int64), np.zeros(n, np.int64)  # the number of segments of each fibre
+        for r in range(tabled.size):
+            number = others if tabled[r] else plain
+            number += np.diff(_segments_of(survey, r)[0])
+        size = int(plain.sum() + others.sum())
+        kind = index_type(space.n_states, survey.tables.size, size)
+        pointer = np.zeros(n + 1, kind)
+        np.cumsum(plain + others, out=pointer[1:])
+        middle = (pointer[:-1] + plain).astype(kind)
+        del plain, others
+        records = np.empty((size, RECORD_COLUMNS[pointer.itemsize]), kind)
+        weights, at = records.view(np.float64), pointer[:-1].copy()
+        for r in np.argsort(tabled, kind="stable").tolist():
+            place_segments(tabled[r], *_segments_of(survey, r)[:-1], at, records, weights)
+        fuse_lo, fuse_hi = np.zeros(n, kind), np.zeros(n, kind)
+        fused_part(space.length, pointer, records, fuse_lo, fuse_hi)
+        return cls((fuse_lo, fuse_hi, pointer, middle, records, weights), None)
+
     @property
     def nbytes(self) -> int:
         """The memory of the segments."""
         lists = 0 if self.lists is None else self.lists.nbytes
         return int(sum(a.nbytes for a in self.packed[:-1])) + lists
+
+
+def _segments_of(survey: Survey, r: int) -> tuple[Any, ...]:
+    """Return what `fsp.generator.segments.inflow_segments` returns for one reaction."""
+    part, space = slice(r, r + 1), survey.space
+    c, start, _ = survey.on_fibres(part)
+    base = survey.along_base[part]
+    fibres = (space.prefix, space.first, space.length, space.offset)
+    found: tuple[Any, ...] = segments.inflow_segments(
+        *fibres, survey.shifts[part], c, start, base, bool(base[0] != segments.NO_TABLE)
+    )
+    return found

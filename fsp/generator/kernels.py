@@ -14,6 +14,7 @@ from fsp.generator.pointers import read, write
 
 __all__ = [
     "add_scaled",
+    "add_segment_outflow",
     "add_transpose",
     "boundary_flow",
     "boundary_rates",
@@ -220,8 +221,9 @@ def max_exit_rate(first, offset, fibre_exit, diagonal_base, tables, mixed_c, mix
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST | {"reassoc"}, error_model="numpy")
-def segment_outflow(x, start, stop, c, table, tables, out):  # type: ignore[no-untyped-def]
-    """Flow out of the set through each boundary segment."""
+def add_segment_outflow(x, start, stop, c, table, tables, factor, out):  # type: ignore[no-untyped-def]
+    """Add ``factor`` times the flow through each boundary segment to ``out``; return the flow through all of them."""
+    total = 0.0
     for k in range(start.size):
         flow = 0.0
         if table[k] >= 0:
@@ -230,7 +232,17 @@ def segment_outflow(x, start, stop, c, table, tables, out):  # type: ignore[no-u
         else:
             for i in range(stop[k] - start[k]):
                 flow += read(x, start[k] + i)
-        out[k] = c[k] * flow
+        flow *= c[k]
+        out[k] += factor * flow
+        total += flow
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST | {"reassoc"}, error_model="numpy")
+def segment_outflow(x, start, stop, c, table, tables, out):  # type: ignore[no-untyped-def]
+    """Flow out of the set through each boundary segment."""
+    out[:] = 0.0
+    add_segment_outflow(x, start, stop, c, table, tables, 1.0, out)
 
 
 @njit(cache=True, nogil=True)

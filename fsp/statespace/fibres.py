@@ -208,6 +208,15 @@ class FibreSet:
             stops - starts,
         )
 
+    def bridged(self, gap: int) -> FibreSet:
+        """Return the set with the states between fibres on one line that are at most ``gap`` states apart."""
+        last = self.first + self.length
+        apart = (self.prefix[1:] != self.prefix[:-1]).any(axis=1) | (self.first[1:] - last[:-1] > gap)
+        begin = np.flatnonzero(np.append(True, apart)[: self.n_fibres])
+        end = np.flatnonzero(np.append(apart, True)[: self.n_fibres])
+        first = self.first[begin]
+        return FibreSet(self.coordinates, np.ascontiguousarray(self.prefix[begin]), first, last[end] - first)
+
     def transfer(
         self, vector: NDArray[np.float64], target: FibreSet, out: NDArray[np.float64] | None = None
     ) -> tuple[NDArray[np.float64], float]:

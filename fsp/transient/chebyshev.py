@@ -138,11 +138,7 @@ class Chebyshev:
         lengths[1], magnitudes[1], _ = operator.norms(image)
         total = ones
         np.multiply(p, value[0], out=total)
-        flow, here = operator.outflow(p)
-        felt = beta * integral[0]
-        add_to(self.residence, felt, here)
-        del here
-        leaked = flow * felt
+        leaked = self._leak(p, beta * integral[0])
         add_to(total, value[1], image)
         # Each of ``terms`` numbers in a row is off by two roundings of its weight and one of its product, and summed.
         per_column = (2.0 * operator.signed_terms + 20.0) * _U
@@ -170,11 +166,7 @@ class Chebyshev:
         leaked = rounding = 0.0
         k = 1
         while True:
-            felt = 2.0 * beta * integral[k]
-            flow, here = operator.outflow(v)
-            leaked += flow * felt
-            add_to(self.residence, felt, here)
-            del here
+            leaked += self._leak(v, 2.0 * beta * integral[k])
             rounding += integral[k] * (per_column * lengths[k] + _U * lengths[k - 1])
             if (
                 k + 2 >= value.size
@@ -187,6 +179,16 @@ class Chebyshev:
             previous, v = v, previous
             if self.pulse is not None:
                 self.pulse(k / value.size, k + 1)
+
+    def _leak(self, x: FloatArray, felt: float) -> float:
+        """Add what flows out of the set in a time ``felt`` to the residence, and return how much it is."""
+        # Without a vector for the boundary, which may be large.
+        add = getattr(self.operator, "add_outflow", None)
+        if add is not None:
+            return float(add(x, felt, self.residence)) * felt
+        flow, here = self.operator.outflow(x)
+        add_to(self.residence, felt, here)
+        return flow * felt
 
     def _account(
         self, k: int, lengths: FloatArray, magnitudes: FloatArray, per_column: float, row_sum: float, count: float,

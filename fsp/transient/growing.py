@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.generator.fibre_generator import FibreGenerator
-from fsp.generator.growth import grow_outflow
+from fsp.generator.growth import bridge_gaps, grow_outflow
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
 
@@ -63,7 +63,7 @@ def enlarge(
         # More than twice the set costs more than to begin a step anew.
         too_many = larger.n_states > most or (reach > 4 and larger.n_states > 2 * space.n_states + 2000)
         if not too_many or reach == 1:
-            return larger
+            return bridge_gaps(generator.factors, larger, constraints, most)
         reach //= 2
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.generator.fibre_generator import FibreGenerator
-from fsp.generator.heap import give_back
+from fsp.generator.heap import LARGE, give_back
 from fsp.ledger import Ledger
 from fsp.statespace.fibres import FibreSet
 from fsp.transient.audit import check_balance, check_tolerance, leaks_by_boundary
@@ -22,7 +22,7 @@ from fsp.transient.planning import SHARE_LEAKED, SHARE_PRUNED, Planner, Step
 from fsp.transient.protocol import Progress, Stepper
 from fsp.transient.saved import loop_state, restore_loop
 from fsp.transient.steady import decay_at_rest
-from fsp.transient.vectors import copy_with_room, grow
+from fsp.transient.vectors import copy_with_room, grow, has_room, transfer
 from fsp.transient.working_set import WorkingSet
 
 __all__ = ["AdaptiveLoop", "Snapshot"]
@@ -35,6 +35,9 @@ GROWING_HEADROOM = 1.18
 
 #: Relative error of any state that a vector at rest may have where the user fixed the set.
 TAIL_ERROR = 1e-10
+
+#: Part of the states up to which it pays to keep a vector on those only where it is not zero.
+SUPPORT = 0.9
 
 #: A signed step may leak as much as if the rest of the run took at most so many times as long as itself: to begin it
 #: anew costs more than to leave less for the steps after it.
@@ -57,6 +60,7 @@ class _Attempt:
 
     step: Step
     generator: FibreGenerator
+    start: FibreSet  #: the states that it began with
     leaks: dict[str, float] = field(default_factory=dict)
     grew: bool = False
 
@@ -252,9 +256,23 @@ class AdaptiveLoop(WorkingSet):
         stepper.pulse = functools.partial(self._pulse, stepper, step.duration)
         stepper.headroom = 1.0 if self.fixed else self._headroom
         exact = np.longdouble(step.until) - np.longdouble(self.time)
+        attempt = _Attempt(step, self.generator, self.space)
         keep = not self.fixed or step.signed  # a step may have to be begun anew
-        stepper.begin(self.generator, copy_with_room(self.p) if keep else self.p, exact, step.budget)
-        return _Attempt(step, self.generator)
+        stepper.begin(attempt.generator, self._hand_over() if keep else self.p, exact, step.budget)
+        return attempt
+
+    def _hand_over(self) -> FloatArray:
+        """Return the vector for a step to overwrite, and keep what is needed to begin the step anew."""
+        # A large vector is often zero on a good part of its set, where the set has just grown or a signed step has lowered
+        # entries. Then it goes to the step itself, and a copy on the other states stays here; but not if `between` was
+        # shown the vector, which may be kept for a checkpoint.
+        p, space = self.p, self.space
+        if p.ndim == 1 and p.size >= LARGE and self.between is None and has_room(p):
+            if 0 < np.count_nonzero(p) < SUPPORT * p.size:
+                self.space = space.where(p != 0.0)
+                self.p, _ = transfer(space, p, self.space)
+                return p
+        return copy_with_room(p)
 
     def _advance(self, attempt: _Attempt) -> Progress:
         """Work on an attempt and let its set grow, until it is done or refused; after `OUTFLOW` it is to be begun anew."""
@@ -294,6 +312,9 @@ class AdaptiveLoop(WorkingSet):
         """Draw the consequences from an attempt that failed; one that leaked too much leaves its larger set behind."""
         products = self._count(attempt.step.stepper)
         if progress is Progress.REFUSED:
+            if self.space is not attempt.start:  # the vector was kept on a part of the set
+                same = self._held is not None and self._held.space is attempt.start
+                self._move_to(attempt.start, self._held if same else None)
             self._planner.refused(attempt.step, self.time, products)
             return
         self._planner.begun_anew(attempt.step, products)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -10,8 +12,8 @@ from random_networks import breadth_first, brute_force, networks
 
 import fsp
 from fsp.errors import StateSpaceLimitError
-from fsp.generator import FactorTables, FibreGenerator
-from fsp.generator.growth import closure, grow_outflow, reachable
+from fsp.generator import FactorTables, FibreGenerator, growth
+from fsp.generator.growth import bridge_gaps, closure, grow_outflow, reachable
 from fsp.statespace import Coordinates, FibreSet
 from fsp.statespace.constraints import Constraints
 
@@ -164,3 +166,49 @@ def test_a_conserved_network_closes_by_itself():
     tables, space = start(network)
     found = as_set(reachable(tables, space, Constraints(network), 100))
     assert found == {(a, b, 7 - a - b) for a in range(7) for b in range(7 - a)}
+
+
+#: Lines with a gap of two states each, at X = 3 and 4.
+GAPPED = [[x, y] for x in (0, 1, 2, 5, 6) for y in range(4)]
+
+
+def bridged(monkeypatch, propensity="X", constraints=None, states=GAPPED, most=math.inf):
+    monkeypatch.setattr(growth, "LARGE", 1)
+    network = fsp.ReactionNetwork({"X": 0, "Y": 0}, ["0 -> X @ 1", "0 -> Y @ 1", f"X -> 0 ; {propensity}"])
+    tables, space = start(network, 0, states)
+    found = bridge_gaps(tables, space, Constraints(network, constraints), most)
+    assert found is space or (space.index(found.states()) < 0).any()
+    assert (found.index(space.states()) >= 0).all()
+    return found
+
+
+def test_short_gaps_of_large_sets_are_bridged(monkeypatch):
+    found = bridged(monkeypatch)
+    assert as_set(found) == {(x, y) for x in range(7) for y in range(4)}
+    assert found.n_fibres == 4
+    limited = bridged(monkeypatch, constraints={"X": 6, "Y": 3})
+    assert as_set(limited) == as_set(found)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"propensity": "X*(X - 3.5)**2/(X - 3)"},  # not finite in the gaps
+        {"propensity": "X*(X - 2.5)*(X - 4.5)"},  # negative in the gaps
+        {"constraints": "X*Y <= 18"},  # need not hold within a gap that it holds around
+        {"most": 27},
+        {"states": [[x, y] for x in (0, 1, 2, 5 + growth.GAP) for y in range(4)]},  # too wide
+        {"states": [[x, y] for x in (0, 1, 2, 5) for y in range(12 if x < 5 else 1)]},  # too few
+    ],
+)
+def test_gaps_that_are_left(monkeypatch, options):
+    if "constraints" in options or "most" in options:
+        assert bridged(monkeypatch, **{k: v for k, v in options.items() if k == "states"}).n_fibres == 4
+    found = bridged(monkeypatch, **options)
+    assert found.n_fibres > len({y for _, y in as_set(found)})
+
+
+def test_small_sets_are_not_bridged():
+    network = fsp.ReactionNetwork({"X": 0, "Y": 0}, ["0 -> X @ 1", "0 -> Y @ 1"])
+    tables, space = start(network, 0, GAPPED)
+    assert bridge_gaps(tables, space, Constraints(network), math.inf) is space

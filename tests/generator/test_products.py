@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from random_networks import Brute, brute_force, lattice_points, networks
 
 import fsp
-from fsp.generator import FactorTables, FibreGenerator, fibre_generator, inflow, threads
+from fsp.errors import PropensityError
+from fsp.generator import FactorTables, FibreGenerator, fibre_generator, inflow, survey, threads
 from fsp.generator.assembled import AssembledGenerator
+from fsp.generator.growth import reachable
 from fsp.generator.listed import ListedGenerator
 from fsp.generator.select import make_generator
 from fsp.statespace import Coordinates, FibreSet
+from fsp.statespace.constraints import Constraints
 
 KINDS = [FibreGenerator, AssembledGenerator, ListedGenerator]
 U = 2.0**-53
@@ -308,6 +311,7 @@ def test_segments_of_large_sets_and_with_long_positions_are_the_same(monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(fibre_generator, "LARGE", 1)
         patch.setattr(inflow, "LARGE", 1)
+        patch.setattr(survey, "LARGE", 1)
         if not narrow:
             patch.setattr(inflow, "_NARROW", 0)
         generator, _ = control(FibreGenerator)
@@ -323,6 +327,46 @@ def test_segments_of_large_sets_and_with_long_positions_are_the_same(monkeypatch
                 np.testing.assert_array_equal(mine, theirs)
             generator.release_segments()
         check_generator(generator, brute)
+
+
+@pytest.mark.parametrize(
+    "name", ["toggle_switch", "repressilator", "goutsias", "michaelis_menten", "lotka_volterra"]
+)
+def test_surveying_one_reaction_after_the_other_makes_the_same_generator(monkeypatch, name):
+    network = getattr(fsp.gallery, name)()
+    tables = FactorTables(network, Coordinates.of(network))
+    start = FibreSet.from_states(tables.coordinates, [network.initial_state])
+    space = reachable(tables, start, Constraints(network), 8, reach=3)
+    usual = FibreGenerator(tables, space)
+    assert usual._inflow.lists is not None
+    with monkeypatch.context() as patch:
+        for module in (fibre_generator, inflow, survey):
+            patch.setattr(module, "LARGE", 1)
+        large = FibreGenerator(tables, space)
+        assert [part.stop - part.start for part in large._propensities.parts()] == [1] * len(tables.reactions)
+        for mine, theirs in zip(large._inflow.packed[:-1], usual._inflow.packed[:-1], strict=True):
+            assert mine.dtype == theirs.dtype
+            np.testing.assert_array_equal(mine, theirs)
+        assert large._inflow.lists is None
+    for mine, theirs in zip(
+        (*large._diagonal, *large._mixed), (*usual._diagonal, *usual._mixed), strict=True
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+    for attribute in "local start stop c table fibre lo hi reaction positions rates".split():
+        mine, theirs = (getattr(g.boundary, attribute) for g in (large, usual))
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_array_equal(mine, theirs)
+    assert large.boundary.n_segments > 5
+
+
+@pytest.mark.parametrize("reaction", ["X -> 0 ; X/(5 - Y)", "Y -> 0 ; log(3 - Y)"])
+def test_errors_of_large_sets_name_the_reaction(monkeypatch, reaction):
+    monkeypatch.setattr(survey, "LARGE", 1)
+    network = fsp.ReactionNetwork({"X": 0, "Y": 0}, ["0 -> X @ 1", "0 -> Y @ 1", reaction])
+    grid = np.array(np.meshgrid(np.arange(9), np.arange(7))).reshape(2, -1).T
+    with pytest.raises(PropensityError) as caught:
+        make(FibreGenerator, network, grid)
+    assert reaction.partition(";")[2].strip() in str(caught.value)
 
 
 def test_boundary_by_position_and_by_count():

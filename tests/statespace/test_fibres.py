@@ -121,6 +121,20 @@ def test_union_and_intersection(problem):
 
 
 @FEW
+@given(problems(), st.integers(0, 5))
+def test_bridged(problem, gap):
+    coordinates, states = problem
+    axis = coordinates.axes[-1]
+    expected = set(states)
+    for a in states:
+        for b in states:
+            same_line = all(a[i] == b[i] for i in range(len(a)) if i != axis)
+            if same_line and a[axis] < b[axis] <= a[axis] + gap + 1:
+                expected |= {(*a[:axis], v, *a[axis + 1 :]) for v in range(a[axis], b[axis])}
+    check(make(coordinates, states).bridged(gap), expected)
+
+
+@FEW
 @given(problems(), st.data())
 def test_where(problem, data):
     coordinates, states = problem
