@@ -21,8 +21,8 @@ MEANINGS: dict[str, str] = {
 
 #: The same for stationary distributions.
 STATIONARY_MEANINGS: dict[str, str] = {
-    "truncation": "flow out of the state set, by the time that it takes to return",
-    "residual": "residual of the linear solver, by the same times",
+    "truncation": "flow out of the state set, by what it may cost",
+    "residual": "residual of the linear solver, weighed in the same way",
     "ending": "probabilities of ending in each class of states",
     "rounding": "floating-point rounding, worst case",
 }
