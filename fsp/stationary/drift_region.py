@@ -91,22 +91,6 @@ class SeparableBound:
 
     # -- collecting the terms ------------------------------------------------------------------------------
 
-    def _on_axes(self, species: int) -> Polynomial:
-        c = self.lattice.coordinates
-        row = {k: Fraction(int(v)) for k, v in enumerate(c.matrix[species]) if v}
-        return _affine_polynomial((Fraction(int(c.offset[species])), row))
-
-    def _substitute(self, terms: Polynomial) -> Polynomial:
-        """Return a polynomial in species as one in the axes."""
-        total: Polynomial = {}
-        for monomial, value in terms.items():
-            product: Polynomial = {(): value}
-            for species, power in monomial:
-                for _ in range(power):
-                    product = multiply(product, self._on_axes(species))
-            self._collect(total, product)
-        return total
-
     @staticmethod
     def _collect(total: Polynomial, terms: Polynomial) -> None:
         for key, value in terms.items():
@@ -119,7 +103,7 @@ class SeparableBound:
         tree = propensity.expression
         exact = polynomial(tree, {name: k for k, name in enumerate(self.names)}, self.values)
         if exact is not None:
-            self._collect(self.total, multiply(self._substitute(exact), _affine_polynomial(change)))
+            self._collect(self.total, multiply(self.lattice.on_axes(exact), _affine_polynomial(change)))
             return
         axes = self.lattice.coordinates.axes
         species = [self.names.index(name) for name in propensity.species]
@@ -153,12 +137,15 @@ class SeparableBound:
                 raise NoDrift(message)
             upper: Polynomial = {(): bound.upper[0]}
             for name, slope in bound.upper[1].items():
-                self._collect(upper, multiply({(): slope}, self._on_axes(self.names.index(name))))
+                self._collect(
+                    upper, multiply({(): slope}, self.lattice.species_on_axes(self.names.index(name)))
+                )
             self._collect(self.total, multiply(upper, rising))
         elif change[0] < 0 and not change[1]:
             for name, slope in bound.lower.items():
                 self._collect(
-                    self.total, multiply({(): slope * change[0]}, self._on_axes(self.names.index(name)))
+                    self.total,
+                    multiply({(): slope * change[0]}, self.lattice.species_on_axes(self.names.index(name))),
                 )
 
     # -- from monomials to one count each ------------------------------------------------------------------

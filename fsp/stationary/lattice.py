@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fsp.generator.tables import FactorTables
-from fsp.moments.polynomial import constant
+from fsp.moments.polynomial import Polynomial, constant, multiply
 from fsp.statespace import kernels
 from fsp.statespace.coordinates import Coordinates
 from fsp.statespace.fibres import FibreSet
@@ -78,6 +78,24 @@ class Lattice:
     def n_axes(self) -> int:
         """The number of axes."""
         return self.coordinates.n_axes
+
+    def species_on_axes(self, species: int) -> Polynomial:
+        """Return the count of a species, by position, as a polynomial in the axes."""
+        c = self.coordinates
+        row: Polynomial = {((k, 1),): Fraction(int(v)) for k, v in enumerate(c.matrix[species]) if v}
+        return {(): Fraction(int(c.offset[species])), **row}
+
+    def on_axes(self, terms: Polynomial) -> Polynomial:
+        """Return a polynomial in the species, by position, as one in the axes."""
+        total: Polynomial = {}
+        for monomial, value in terms.items():
+            product: Polynomial = {(): value}
+            for species, power in monomial:
+                for _ in range(power):
+                    product = multiply(product, self.species_on_axes(species))
+            for key, v in product.items():
+                total[key] = total.get(key, Fraction(0)) + v
+        return total
 
     def rates(self, states: IntArray) -> LongArray:
         """Return the propensities, shape (n_states, n_reactions); NaN where one is negative, infinite where undefined."""

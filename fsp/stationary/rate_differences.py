@@ -10,7 +10,7 @@ import numpy as np
 
 from fsp.interval import Interval
 from fsp.moments.exponential import outward
-from fsp.moments.polynomial import Polynomial, multiply, polynomial
+from fsp.moments.polynomial import Polynomial, polynomial
 from fsp.moments.ranges import value_range
 from fsp.stationary.lattice import Lattice
 from fsp.stationary.rate_ranges import RateRanges
@@ -36,7 +36,7 @@ def rate_difference(ranges: RateRanges, reaction: int, axis: int) -> Interval:
     propensity = lattice.network.propensities[reaction]
     exact = polynomial(propensity.expression, {name: k for k, name in enumerate(ranges.names)}, ranges.values)
     if exact is not None:
-        return _range(_difference(_on_axes(lattice, exact), axis), lattice, axis)
+        return _range(_difference(lattice.on_axes(exact), axis), lattice, axis)
     affected = [f for f in propensity.factors if axis in ranges.axes_of(f.species)]
     if not affected:
         return Interval(0.0, 0.0)
@@ -56,22 +56,6 @@ def _times(a: Interval, b: Interval) -> Interval:
 
 
 # -- polynomials ---------------------------------------------------------------------------------------------
-
-
-def _on_axes(lattice: Lattice, terms: Polynomial) -> Polynomial:
-    """Return a polynomial in species as one in the axes."""
-    c = lattice.coordinates
-    total: Polynomial = {}
-    for monomial, value in terms.items():
-        product: Polynomial = {(): value}
-        for species, power in monomial:
-            row: Polynomial = {(): Fraction(int(c.offset[species]))}
-            row.update({((k, 1),): Fraction(int(v)) for k, v in enumerate(c.matrix[species]) if v})
-            for _ in range(power):
-                product = multiply(product, row)
-        for key, v in product.items():
-            total[key] = total.get(key, Fraction(0)) + v
-    return total
 
 
 def _difference(terms: Polynomial, axis: int) -> Polynomial:

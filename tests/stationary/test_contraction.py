@@ -261,3 +261,37 @@ def test_what_leaves_a_bent_set_does_not_pile_up() -> None:
     truth = np.where(index >= 0, exact.distribution.probabilities[index], 0.0)
     variation = 0.5 * (np.abs(law.p.astype(float) - truth).sum() + 1.0 - truth.sum())
     assert variation <= transport_cost(law, found).one_sided
+
+
+def three_genes() -> fsp.ReactionNetwork:
+    """Three genes that repress one another: nine species."""
+    reactions = []
+    for x, before in zip("ABC", "CAB", strict=True):
+        reactions += [
+            f"-> G{x} ; 3 * (1 - G{x})", f"G{x} -> ; (2 + 1.5 * P{before}) * G{x}", f"-> M{x} ; 0.4 * G{x}",
+            f"M{x} -> @ 1", f"M{x} -> M{x} + P{x} @ 2", f"P{x} -> @ 4",
+        ]  # fmt: skip
+    return fsp.ReactionNetwork({kind + x: 0 for kind in "GMP" for x in "ABC"}, reactions)
+
+
+def test_nine_species_are_certified() -> None:
+    network = three_genes()
+    coarse, fine = (fsp.solve_stationary(network, tolerance=tolerance) for tolerance in (5e-2, 1e-3))
+    assert coarse.certified
+    assert fine.certified
+    assert fine.error_bound <= 1e-3
+    index = fine.distribution.space.index(coarse.distribution.states)  # type: ignore[attr-defined]
+    shared = np.where(index >= 0, fine.distribution.probabilities[index], 0.0)
+    distance = float(np.abs(shared - coarse.distribution.probabilities).sum() + 1.0 - shared.sum())
+    assert 1e-4 < distance <= coarse.error_bound + fine.error_bound
+    # Simulated states: each marginal within the bound and five standard deviations of a sample, of all 9 species and all
+    # counts; a false alarm has a probability below 1e-4, and the seed is fixed.
+    n = 40_000
+    counts = fsp.simulate(network, [60.0], n, seed=3).at(60.0)
+    for k, name in enumerate(network.species_names):
+        p = fine.distribution.marginal(name).probabilities
+        seen = np.bincount(counts[:, k].astype(int), minlength=len(p))[: len(p)] / n
+        assert (np.abs(seen - p) <= 0.5 * fine.error_bound + 5.0 * np.sqrt(p * (1.0 - p) / n) + 5.0 / n).all()
+        mean, spread = counts[:, k].mean(), counts[:, k].std() / np.sqrt(n)
+        bounds = fine.distribution.mean_bounds(name)
+        assert bounds.lower - 5.0 * spread <= mean <= bounds.upper + 5.0 * spread
