@@ -18,6 +18,7 @@ from scipy.sparse.linalg import splu
 
 from fsp.errors import FSPError
 from fsp.stationary.chain import FiniteChain
+from fsp.stationary.classes import communicating_classes
 from fsp.stationary.drift_modules import Module, ModuleDrift, grid_of
 from fsp.stationary.lattice import Lattice
 from fsp.stationary.rate_ranges import RateRanges
@@ -230,10 +231,19 @@ class _ModuleChain:
         q = self._generator(rates)
         inflow = (q - sp.diags_array(q.diagonal())).T.tocsr()
         inflow.eliminate_zeros()
+        chain = FiniteChain(inflow, np.zeros(len(self.grid)))
+        classes = communicating_classes(chain)
+        if classes.closed.size != 1:
+            return None
+        # A gene that nothing need switch off stays on.
+        recurrent = np.zeros(len(self.grid), np.bool_)
+        recurrent[classes.members(int(classes.closed[0]))] = True
+        law = np.zeros(len(self.grid))
         try:
-            return SelectedSolver(FiniteChain(inflow, np.zeros(len(self.grid)))).stationary(0)
+            law[recurrent] = SelectedSolver(chain.restricted(recurrent), method="gth").stationary(0)
         except FSPError:
-            return None  # several closed classes, for example
+            return None
+        return law
 
     def _below(self, law: FloatArray, held: float) -> NDArray[np.bool_]:
         """Return the likely states that hold a part of the law, and all states with fewer molecules than one of them."""

@@ -204,7 +204,8 @@ class Multilevel:
                     image -= overlap * other
                     step -= overlap * direction
                     scaled -= overlap * (scale * other)
-                length = float(np.linalg.norm(scaled))
+                with np.errstate(over="ignore", invalid="ignore"):
+                    length = float(np.linalg.norm(scaled))
                 if not length > 0.0 or not np.isfinite(length):
                     return x
                 image /= length

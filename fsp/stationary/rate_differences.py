@@ -13,7 +13,7 @@ from fsp.moments.exponential import outward
 from fsp.moments.polynomial import Polynomial, polynomial
 from fsp.moments.ranges import value_range
 from fsp.stationary.lattice import Lattice
-from fsp.stationary.rate_ranges import RateRanges
+from fsp.stationary.rate_ranges import RateRanges, evaluated
 
 __all__ = ["rate_difference"]
 
@@ -22,7 +22,7 @@ _UNKNOWN = Interval(-math.inf, math.inf)
 _LENGTHS = (2**12, 2**16, 2**20)
 #: How far the range beyond a table may exceed what is in it before a longer one is made.
 _SHARP = 0.05
-#: Relative margin of values in double precision.
+#: Relative margin of products in double precision.
 _MARGIN = 1e-12
 
 
@@ -107,11 +107,9 @@ def _one_count(ranges: RateRanges, factor: Any, axis: int) -> Interval:
         for name in factor.species:
             s = ranges.names.index(name)
             counts[name] = c.offset[s] + c.matrix[s, axis] * y
-        with np.errstate(all="ignore"):
-            values = np.broadcast_to(np.asarray(factor.evaluate(counts), float), y.shape)
-        if not np.isfinite(values).all():
+        values, margin = evaluated(factor, counts, len(y))
+        if not (np.isfinite(values).all() and np.isfinite(margin).all()):
             return _UNKNOWN
-        margin = _MARGIN * np.abs(values)
         change = np.diff(values)
         slack = margin[1:] + margin[:-1]
         low, high = float((change - slack).min(initial=0.0)), float((change + slack).max(initial=0.0))

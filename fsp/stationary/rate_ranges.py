@@ -16,10 +16,13 @@ from fsp.moments.polynomial import polynomial
 from fsp.moments.ranges import Box, value_range
 from fsp.stationary.lattice import Lattice
 
-__all__ = ["RateRanges"]
+__all__ = ["RateRanges", "evaluated"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+
+#: Relative margin of values of factors, and how many times more may have been lost than a second evaluation shows.
+_ROUNDING, _CANCELLED = 1e-12, 16.0
 
 #: A sum of powers of counts beyond a corner, with a coefficient for each state of a grid.
 Powers = dict[tuple[int, ...], FloatArray]
@@ -28,7 +31,7 @@ Powers = dict[tuple[int, ...], FloatArray]
 class RateRanges:
     """Ranges of the propensities of a network, given the counts on some of the axes and anything on the others.
 
-    What is returned is correct up to the rounding of floating-point arithmetic, some units in the last place.
+    What is returned is correct up to the rounding of the products, some units in the last place.
 
     Parameters
     ----------
@@ -123,10 +126,11 @@ class RateRanges:
             for name in factor.species:
                 s = self.names.index(name)
                 counts[name] = np.maximum(c.offset[s] + grid @ c.matrix[s, list(axes)], 0)
-            with np.errstate(all="ignore"):
-                value = np.broadcast_to(np.asarray(factor.evaluate(counts), float), (len(grid),))
-            undefined = np.isnan(value)
-            return np.where(undefined, -math.inf, value), np.where(undefined, math.inf, value)
+            value, margin = evaluated(factor, counts, len(grid))
+            undefined = np.isnan(value) | np.isinf(value)
+            with np.errstate(invalid="ignore"):
+                low, high = value - margin, value + margin
+            return np.where(undefined, -math.inf, low), np.where(undefined, math.inf, high)
         reach = value_range(factor.expression, box)
         return np.full(len(grid), reach.lower), np.full(len(grid), reach.upper)
 
@@ -156,6 +160,18 @@ class RateRanges:
         if any(v < 0 for v in found.values()):
             return None
         return {key: float(v) for key, v in found.items() if v}
+
+
+def evaluated(factor: Any, counts: dict[str, IntArray], n: int) -> tuple[FloatArray, FloatArray]:
+    """Return the values of a factor at n states, and margins for their rounding.
+
+    What cancels inside of the factor shows in the difference of double and extended precision.
+    """
+    with np.errstate(all="ignore"):
+        value = np.broadcast_to(np.asarray(factor.evaluate(counts), np.float64), (n,))
+        fine = np.broadcast_to(factor.evaluate(counts, dtype=np.longdouble), (n,))
+        margin = _ROUNDING * np.abs(value) + _CANCELLED * np.abs((fine - value).astype(np.float64))
+    return value, margin
 
 
 def _times(a: FloatArray, b: FloatArray) -> FloatArray:
