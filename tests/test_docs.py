@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from matplotlib import pyplot
 
 from fsp.cli import main
 
@@ -44,6 +45,7 @@ def run_page(page: str, name: str) -> int:
     names: dict[str, Any] = {"__name__": f"docs_{name}"}
     n = 0
     for block in blocks(page):
+        pyplot.close("all")  # pictures of one block; matplotlib warns of more than twenty at a time
         if block.kind == "python":
             code = compile("\n" * (block.line - 1) + block.text, name, "exec")
             exec(code, names)
