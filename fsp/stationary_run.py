@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time as clock
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +46,7 @@ _BYTES_PER_STATE = 2000
 #: Largest set without a proof: where it may grow for ever.
 _MOST_UNPROVEN = 200_000
 #: Larger sets have no bound of the return time made for the sake of moments alone.
-_MOST_FOR_MOMENTS = 50_000
+_MOST_FOR_MOMENTS = 20_000
 
 
 class StationaryRun:
@@ -278,9 +279,15 @@ class StationaryRun:
         missing = [k for k, species in enumerate(axes) if (species, species) not in known]
         if self.engine.many or law.space.n_states > _MOST_FOR_MOMENTS or np.isfinite(largest[missing]).all():
             return {}
-        bound = self.engine.find_bound(law, None, [], patient=True)
+        try:
+            bound = self.engine.find_bound(law, None, [], patient=True, most=_MOST_FOR_MOMENTS)
+        except StateSpaceLimitError:
+            bound = None
         if bound is None:
             return {}
+        # The state whose weight is zero is that of the bound.
+        position = int(self.lattice.positions(law.space, bound.reference[None, :])[0])
+        law = replace(law, reference=position, weights=None)
         weighted = weighted_residual(law, bound.values)
         found = moments_by_return_times(law, bound, weighted, self.make_crude)
         return {key: value for key, value in found.items() if len(key) == 2}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import sympy
 from numpy.typing import NDArray
 
 from fsp.errors import StateSpaceLimitError
@@ -191,6 +192,23 @@ class FactorTables:
         if good.any():
             worst = float(np.max(np.abs(coarse[good] - value[good]) / np.abs(value[good])))
             self.cancellation = max(self.cancellation, min(worst, 1e300) * 2.0**53)
+        for factor in group.factors:
+            if factor.expression.has(sympy.Add):
+                self._note_lost(factor.errors(counts), factor.evaluate(counts, dtype=np.longdouble))
+
+    def _note_lost(self, error: NDArray[np.longdouble], value: NDArray[np.longdouble]) -> None:
+        """Note what double and extended precision may have lost alike, by a running analysis of the rounding."""
+        error, value = np.broadcast_arrays(np.asarray(error, np.longdouble), np.asarray(value, np.longdouble))
+        size = np.abs(value)
+        good = np.isfinite(value) & (size > 0)
+        if good.any():
+            worst = float(np.max(error[good] / size[good]))
+            self.cancellation = max(self.cancellation, min(worst, 1e280) * 2.0**62)
+        # A zero that is one by rounding only: of numbers that are far larger than all values.
+        zero = size == 0
+        largest = size[np.isfinite(size)].max(initial=0)
+        if zero.any() and float(error[zero].max()) > 2.0**-40 * float(largest):
+            self.cancellation = 1e300
 
     @property
     def evaluation_error(self) -> float:

@@ -15,6 +15,7 @@ from fsp.errors import ArgumentError, ExpressionError
 from fsp.model import trees
 from fsp.model.canonical import Form, canonical_form
 from fsp.model.evaluation import evaluate_tree
+from fsp.model.evaluation_errors import evaluation_errors
 from fsp.model.expressions import parse_condition
 from fsp.model.factors import group_product, needed_symbols, product_parts
 from fsp.model.names import close_matches
@@ -48,6 +49,11 @@ class Factor:
         """Return the values, in the broadcast shape of the counts that the factor reads."""
         values = {**self._values, **{name: counts[name] for name in self.species}}
         return evaluate_tree(self.expression, values, dtype=dtype)
+
+    def errors(self, counts: Mapping[str, Any]) -> Any:
+        """Return bounds on the rounding errors of the values in extended precision."""
+        values = {**self._values, **{name: counts[name] for name in self.species}}
+        return evaluation_errors(self.expression, values)
 
     def __repr__(self) -> str:
         return f"Factor({self.expression}, species={self.species})"

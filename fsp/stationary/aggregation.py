@@ -193,7 +193,8 @@ def first_guess(indptr, indices, rate, diagonal, start, x):  # type: ignore[no-u
         for k in range(indptr[i], indptr[i + 1]):
             if state[indices[k]] == 2:
                 back += rate[k]
-        x[i] = min(x[i] / (back if back > 0.0 else diagonal[i]), 1e100) if i != start else 1.0
+        rate_back = back if back > 0.0 else diagonal[i]
+        x[i] = (min(x[i] / rate_back, 1e100) if rate_back > 0.0 else 1e100) if i != start else 1.0
         state[i] = 2
         for k in range(indptr[i], indptr[i + 1]):
             j = indices[k]

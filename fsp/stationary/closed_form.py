@@ -51,6 +51,8 @@ def closed_law(
     # Poisson laws of large means fall off like normal laws; beyond, like exponential ones.
     spread = math.sqrt(-2.0 * math.log(tolerance)) + 4.0
     highs = [int(float(c) + spread * math.sqrt(float(c)) + 4.0 * spread**2) for c in axes]
+    if max(highs) > most:
+        return None
     tables = [form.table(species, high) for species, high in zip(coordinates.axes, highs, strict=True)]
     with np.errstate(divide="ignore"):
         logs = [np.maximum(np.log(t).astype(float), -700.0) for t in tables]

@@ -66,6 +66,8 @@ class _Term:
 def find_contraction(lattice: Lattice) -> Contraction | None:
     """Return a distance with the smallest sum of weights that is proven to fall, or None if none was found.
 
+    None as well if a propensity is not shown to be nowhere negative.
+
     Notes
     -----
     Let x and y differ by d, and a reaction with jump v have the rates a(x) > a(y): x alone jumps with their difference,
@@ -78,6 +80,8 @@ def find_contraction(lattice: Lattice) -> Contraction | None:
     if lattice.n_axes * len(lattice.reactions) > _MOST_PAIRS or not _is_downward_closed(lattice):
         return None
     ranges = RateRanges(lattice)
+    if not all(ranges.is_rate(r) for r in lattice.reactions):
+        return None
     terms = [_terms(ranges, axis) for axis in range(lattice.n_axes)]
     if any(found is None for found in terms):
         return None

@@ -218,7 +218,7 @@ def quadratic_candidate(lattice: Lattice, mean: FloatArray, variance: FloatArray
     if not np.isfinite(form).all() or np.linalg.eigvalsh(form).min() <= 0.0:
         return None
     # Few binary digits, so that the exact arithmetic of the proof stays short.
-    digits = 2.0 ** (30 - math.floor(math.log2(np.abs(form).max())))
+    digits = math.ldexp(1.0, max(-900, min(900, 30 - math.floor(math.log2(np.abs(form).max())))))
     curvature = np.zeros((lattice.n_axes, lattice.n_axes))
     curvature[np.ix_(free, free)] = np.round(form * digits) / digits
     return DriftFunction.quadratic(curvature, centre)

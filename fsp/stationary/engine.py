@@ -52,6 +52,8 @@ _SUBSTANTIAL = 0.02
 _ROUGH_STATES_MANY = 300_000
 #: From so many states on laws are computed crudely, as long as the bound is that many times the tolerance.
 _COARSE_STATES, _FAR = 50_000, 5.0
+#: The largest relative error of propensities.
+_MOST_CANCELLED = 1e-3
 #: The accuracy of crude solvers.
 CRUDE = 1e-6
 #: Up to so many states a finite class is taken whole.
@@ -238,6 +240,7 @@ class Engine:
         """
         self.check_size(space)
         self.rounds += 1
+        self.check_digits(space)
         chain = FiniteChain.of(self.lattice.network, space, self.lattice.tables)
         classes = communicating_classes(chain)
         if classes.closed.size:
@@ -258,6 +261,23 @@ class Engine:
             connected = int(classes.labels.max()) == 0
             chain = reflected(self.lattice, chain, space, position, self.contraction, connected)
         return truncated_law(self.lattice, space, chain, position, make, crude=crude, weights=weights)
+
+    def check_digits(self, space: FibreSet) -> None:
+        """Raise if so many digits cancel in a propensity that its values say nothing.
+
+        Raises
+        ------
+        SolverError
+            If the relative error of a propensity on the box of the set may exceed a thousandth.
+        """
+        low, high = space.box()
+        self.lattice.rates(np.array([low, high]))
+        if not self.lattice.rate_error < _MOST_CANCELLED:
+            message = (
+                "so many digits cancel in a propensity that its values cannot be trusted, even in extended precision; write "
+                "it without differences of numbers that are far larger than the result"
+            )
+            raise SolverError(message)
 
     def members(self, space: FibreSet, classes: Classes) -> IntArray:
         """Return the positions of the states of the closed class that counts."""
@@ -325,11 +345,17 @@ class Engine:
             yield from modular_candidates(self.lattice, falling)
 
     def find_bound(
-        self, law: TruncatedLaw, whole: FibreSet | None, why: list[str], patient: bool
+        self,
+        law: TruncatedLaw,
+        whole: FibreSet | None,
+        why: list[str],
+        patient: bool,
+        most: int | None = None,
     ) -> HittingBound | None:
         """Return the first bound of the return time whose proof succeeds; the reasons of the others go to ``why``.
 
-        Without patience systems without a solution, a sign that the reference is not reached, are the end of it.
+        Without patience systems without a solution, a sign that the reference is not reached, are the end of it. Linear
+        systems have up to ``most`` states, if that is given.
         """
         reward = Reward.time(self.lattice.n_axes)
         if whole is not None:
@@ -349,7 +375,7 @@ class Engine:
                     return hitting_bound(
                         self.lattice, drift, slack * rise, reward, law.most_likely, self.make_crude,
                         law.space if modular else wider,
-                        _MOST_FOR_BOUND_MANY if self.many and not modular else _MOST_FOR_BOUND,
+                        most or (_MOST_FOR_BOUND_MANY if self.many and not modular else _MOST_FOR_BOUND),
                         _STEEPER_MANY if self.many and not modular else 1.0,
                     )  # fmt: skip
                 except (NoDrift, PropensityError, SolverError) as reason:

@@ -181,6 +181,8 @@ class Multilevel:
             residual = level.residual(b, x, transposed)
             begun = float(np.linalg.norm(scale * residual))
             first = begun if first is None else first
+            if first == 0.0:
+                return x  # or so small that its square vanishes
             for _ in range(room):
                 if transposed:
                     residual[level.root] = 0.0

@@ -24,6 +24,9 @@ FloatArray = NDArray[np.float64]
 #: Relative margin of values of factors, and how many times more may have been lost than a second evaluation shows.
 _ROUNDING, _CANCELLED = 1e-12, 16.0
 
+#: The length of tables for signs.
+_TABLE = 2**12
+
 #: A sum of powers of counts beyond a corner, with a coefficient for each state of a grid.
 Powers = dict[tuple[int, ...], FloatArray]
 
@@ -65,6 +68,33 @@ class RateRanges:
             if not math.isfinite(value_range(factor.expression, self.box).upper):
                 found |= {k for k in self.axes_of(factor.species) if math.isinf(self.lattice.largest[k])}
         return found
+
+    def is_rate(self, reaction: int) -> bool:
+        """Say whether a propensity is shown to be nowhere negative: no factor is, or an even number of them everywhere."""
+        below = 0
+        for factor in self._factors(reaction):
+            reach = value_range(factor.expression, self.box)
+            if reach.upper <= 0.0:
+                below += 1
+            elif reach.lower < 0.0 and not self._is_nonnegative(factor):
+                return False
+        return below % 2 == 0
+
+    def _is_nonnegative(self, factor: Any) -> bool:
+        """Say whether a function of one count is not negative: by a table, and its range beyond."""
+        axes = self.axes_of(factor.species)
+        if len(axes) != 1:
+            return False
+        (axis,) = axes
+        last = int(min(self.lattice.largest[axis], _TABLE))
+        low, high = self._factor(factor, [axis], np.arange(last + 1)[:, None], self.box)
+        if not (low + high >= 0.0).all():  # the values themselves
+            return False
+        if last < _TABLE:
+            return True
+        species = self.lattice.coordinates.axes[axis]
+        beyond = self.box.within(self.names[species], Interval(float(last), math.inf))
+        return value_range(factor.expression, beyond).lower >= 0.0
 
     def on_grid(self, reaction: int, axes: Sequence[int], grid: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the least and the largest propensity at states of some axes, shape ``(n, len(axes))``."""
@@ -165,12 +195,14 @@ class RateRanges:
 def evaluated(factor: Any, counts: dict[str, IntArray], n: int) -> tuple[FloatArray, FloatArray]:
     """Return the values of a factor at n states, and margins for their rounding.
 
-    What cancels inside of the factor shows in the difference of double and extended precision.
+    What cancels inside of the factor shows in the difference of double and extended precision, and in a running analysis of
+    its rounding.
     """
     with np.errstate(all="ignore"):
         value = np.broadcast_to(np.asarray(factor.evaluate(counts), np.float64), (n,))
         fine = np.broadcast_to(factor.evaluate(counts, dtype=np.longdouble), (n,))
-        margin = _ROUNDING * np.abs(value) + _CANCELLED * np.abs((fine - value).astype(np.float64))
+        lost = np.broadcast_to(factor.errors(counts), (n,)).astype(np.float64)
+        margin = _ROUNDING * np.abs(value) + _CANCELLED * np.abs((fine - value).astype(np.float64)) + lost
     return value, margin
 
 

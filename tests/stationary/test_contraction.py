@@ -295,3 +295,43 @@ def test_nine_species_are_certified() -> None:
         mean, spread = counts[:, k].mean(), counts[:, k].std() / np.sqrt(n)
         bounds = fine.distribution.mean_bounds(name)
         assert bounds.lower - 5.0 * spread <= mean <= bounds.upper + 5.0 * spread
+
+
+def test_rates_that_may_be_negative_are_not_taken() -> None:
+    network = fsp.ReactionNetwork({"X": 0, "Y": 0}, ["-> X @ 3", "X -> @ 1", "-> Y ; 20 - X", "Y -> @ 1"])
+    assert find_contraction(lattice_of(network)) is None
+    held = fsp.ReactionNetwork(
+        {"X": 0, "Y": 0}, ["-> X ; 3*(20 - X)", "X -> @ 1", "-> Y ; 20 - X", "Y -> @ 1"]
+    )
+    assert find_contraction(lattice_of(held)) is not None  # X never exceeds 20
+
+
+@pytest.mark.parametrize(
+    ("species", "reactions"),
+    [
+        ("XYZ", ["X + Z -> @ 1", "-> X + Z @ 1", "-> Y + Z @ 2", "Y + Z -> @ 1"]),
+        ("X", ["-> X ; 1e300/(1 + X)", "X -> @ 1e300"]),
+        ("XY", ["-> X ; 1e300/(1 + Y)", "X -> @ 1e300", "-> Y @ 1e-300", "Y -> @ 1e-300"]),
+        ("A", ["-> A @ 1e19", "A -> @ 1"]),
+    ],
+)
+def test_extreme_networks_end_in_an_answer_or_an_error_of_our_own(species: str, reactions: list[str]) -> None:
+    network = fsp.ReactionNetwork(dict.fromkeys(species, 0), reactions)
+    try:
+        result = fsp.solve_stationary(network, tolerance=1e-4, max_states=4_000)
+    except fsp.FSPError:
+        return
+    assert result.error_bound <= 1e-4
+
+
+def test_second_moments_have_the_reference_of_their_bound() -> None:
+    # The reference of the law is not its most probable state here.
+    network = fsp.ReactionNetwork({"X": 0}, ["-> 5 X ; 1/(1 + X/50)", "X -> @ 1"])
+    result = fsp.solve_stationary(network, tolerance=1e-8)
+    assert "contraction" in result.why
+    law = result.distribution
+    x = law.states[:, 0].astype(float)
+    bounds = law.moment_bounds("X", 2)
+    assert bounds.is_finite
+    assert bounds.lower <= law.probabilities @ x**2 <= bounds.upper
+    assert bounds.width < 1e-3
