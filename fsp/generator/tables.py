@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy
 from numpy.typing import NDArray
 
 from fsp.errors import StateSpaceLimitError
 from fsp.generator.redirects import Redirects
 from fsp.generator.segments import NO_TABLE
+from fsp.model.propensity import Factor
 from fsp.statespace.coordinates import Coordinates
 
 if TYPE_CHECKING:
     from fsp.model.network import ReactionNetwork
-    from fsp.model.propensity import Factor
 
 __all__ = ["EVALUATION_ERROR", "FactorTables"]
 
@@ -193,7 +192,7 @@ class FactorTables:
             worst = float(np.max(np.abs(coarse[good] - value[good]) / np.abs(value[good])))
             self.cancellation = max(self.cancellation, min(worst, 1e300) * 2.0**53)
         for factor in group.factors:
-            if factor.expression.has(sympy.Add):
+            if isinstance(factor, Factor) and factor.may_cancel:  # what events guard is 0 or 1
                 self._note_lost(factor.errors(counts), factor.evaluate(counts, dtype=np.longdouble))
 
     def _note_lost(self, error: NDArray[np.longdouble], value: NDArray[np.longdouble]) -> None:

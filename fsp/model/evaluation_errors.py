@@ -6,7 +6,7 @@ cancel are seen even where the result looks like an ordinary number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fsp.model.evaluation import evaluate_tree
 
-__all__ = ["evaluation_errors"]
+__all__ = ["evaluation_errors", "is_positive", "is_whole", "may_cancel"]
 
 LongArray = NDArray[np.longdouble]
 
@@ -43,6 +43,59 @@ def evaluation_errors(tree: Any, values: Mapping[str, Any]) -> LongArray:
     """
     with np.errstate(all="ignore"):
         return _Errors(values).of(tree)
+
+
+def may_cancel(tree: Any, positive: frozenset[str], whole: frozenset[str]) -> bool:
+    """Say whether a formula has a sum that may lose digits.
+
+    Not one of positive terms, nor one of counts and integers, which is exact.
+
+    Parameters
+    ----------
+    tree : sympy.Expr
+    positive, whole : frozenset of str
+        Symbols that are not negative, and symbols that stand for whole numbers.
+
+    Examples
+    --------
+    >>> from sympy import Symbol
+    >>> x, k = Symbol("X"), Symbol("k")
+    >>> positive, whole = frozenset({"X", "k"}), frozenset({"X"})
+    >>> may_cancel(k * x / (1 + k * x), positive, whole), may_cancel(1 - k * x, positive, whole)
+    (False, True)
+    """
+    for part in _parts(tree):
+        if part.is_Add:
+            exact = all(is_whole(term, whole) for term in part.args)
+            if not exact and not all(is_positive(term, positive) for term in part.args):
+                return True
+    return False
+
+
+def _parts(tree: Any) -> Iterator[Any]:
+    yield tree
+    for part in tree.args:
+        yield from _parts(part)
+
+
+def is_whole(term: Any, whole: frozenset[str]) -> bool:
+    """Say whether a term is a count or a small integer, with or without a sign, so that sums of such terms are exact."""
+    if term.is_Mul and len(term.args) == 2 and term.args[0] == -1:
+        term = term.args[1]
+    return bool((term.is_Symbol and term.name in whole) or (term.is_Integer and abs(int(term)) < 2**31))
+
+
+def is_positive(term: Any, positive: frozenset[str]) -> bool:
+    """Say whether a term is made of positive numbers by products, sums, powers and exponentials."""
+    if term.is_Number:
+        return bool(term > 0)
+    if term.is_Symbol:
+        return term.name in positive
+    if term.is_Mul or term.is_Add:
+        return all(is_positive(part, positive) for part in term.args)
+    if term.is_Pow:
+        return is_positive(term.base, positive)
+    return bool(term.func is sympy.exp)
 
 
 class _Errors:

@@ -15,7 +15,7 @@ from fsp.errors import ArgumentError, ExpressionError
 from fsp.model import trees
 from fsp.model.canonical import Form, canonical_form
 from fsp.model.evaluation import evaluate_tree
-from fsp.model.evaluation_errors import evaluation_errors
+from fsp.model.evaluation_errors import evaluation_errors, may_cancel
 from fsp.model.expressions import parse_condition
 from fsp.model.factors import group_product, needed_symbols, product_parts
 from fsp.model.names import close_matches
@@ -38,12 +38,22 @@ class Factor:
         Values of the parameters.
     """
 
-    __slots__ = ("_values", "expression", "species")
+    __slots__ = ("_may_cancel", "_values", "expression", "species")
 
     def __init__(self, expression: Any, species: tuple[str, ...], values: Mapping[str, float]) -> None:
         self.expression = expression
         self.species = species
         self._values = values
+        self._may_cancel: bool | None = None
+
+    @property
+    def may_cancel(self) -> bool:
+        """Whether digits may cancel in the formula."""
+        if self._may_cancel is None:
+            counts = frozenset(self.species)
+            positive = counts | {name for name, value in self._values.items() if value >= 0}
+            self._may_cancel = may_cancel(self.expression, frozenset(positive), counts)
+        return self._may_cancel
 
     def evaluate(self, counts: Mapping[str, Any], *, dtype: Any = np.float64) -> Any:
         """Return the values, in the broadcast shape of the counts that the factor reads."""

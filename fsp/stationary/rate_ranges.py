@@ -201,8 +201,9 @@ def evaluated(factor: Any, counts: dict[str, IntArray], n: int) -> tuple[FloatAr
     with np.errstate(all="ignore"):
         value = np.broadcast_to(np.asarray(factor.evaluate(counts), np.float64), (n,))
         fine = np.broadcast_to(factor.evaluate(counts, dtype=np.longdouble), (n,))
-        lost = np.broadcast_to(factor.errors(counts), (n,)).astype(np.float64)
-        margin = _ROUNDING * np.abs(value) + _CANCELLED * np.abs((fine - value).astype(np.float64)) + lost
+        margin = _ROUNDING * np.abs(value) + _CANCELLED * np.abs((fine - value).astype(np.float64))
+        if factor.may_cancel:
+            margin = margin + np.broadcast_to(factor.errors(counts), (n,)).astype(np.float64)
     return value, margin
 
 
