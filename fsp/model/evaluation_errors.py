@@ -35,10 +35,9 @@ def evaluation_errors(tree: Any, values: Mapping[str, Any]) -> LongArray:
 
     Examples
     --------
-    >>> from sympy import Float, Symbol
-    >>> x = Symbol("X")
-    >>> error = evaluation_errors((x + Float(1e25)) - Float(1e25) + 1, {"X": 3.0})
-    >>> bool(error > 1e3)
+    >>> from fsp.model.expressions import parse_expression
+    >>> tree = parse_expression("(X + 1e25) - 1e25", ["X"])
+    >>> bool(evaluation_errors(tree, {"X": 3.0}) > 1e3)
     True
     """
     with np.errstate(all="ignore"):
