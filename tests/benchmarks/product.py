@@ -93,6 +93,18 @@ def _copy_in_two(x: np.ndarray, out: np.ndarray, pool: ThreadPoolExecutor) -> No
     other.result()
 
 
+def half_a_page_on(x: np.ndarray) -> np.ndarray:
+    """Return a vector of zeros that begins half a page further in its page than ``x``.
+
+    Where two vectors begin at the same place of their pages, what is read of one looks to the processor like what was just
+    written to the other, and waits for it: about a tenth of the time.
+    """
+    page = 4096
+    block = np.zeros(x.nbytes + 2 * page, np.uint8)
+    start = (x.ctypes.data + page // 2 - block.ctypes.data) % page
+    return block[start : start + x.nbytes].view(x.dtype)
+
+
 def _out_of_cache(options: Options) -> str:
     sides = (1000, 3163) if options.quick else (1000, 3163, 10_000)
     per_state: dict[int, float] = {}
@@ -103,7 +115,7 @@ def _out_of_cache(options: Options) -> str:
             one = FibreGenerator(tables, space, threads=1)
             two = FibreGenerator(tables, space, threads=2)
             x = np.random.default_rng(1).random(space.n_states)
-            out = np.zeros_like(x)
+            out = half_a_page_on(x)
             calls: dict[str, Callable[[], Any]] = {
                 "one": lambda g=one, x=x, out=out: g.product(x, out, 0.0, 1.0),
                 "copy": lambda x=x, out=out: np.copyto(out, x),
