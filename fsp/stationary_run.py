@@ -280,7 +280,7 @@ class StationaryRun:
         if self.engine.many or law.space.n_states > _MOST_FOR_MOMENTS or np.isfinite(largest[missing]).all():
             return {}
         try:
-            bound = self.engine.find_bound(law, None, [], patient=True, most=_MOST_FOR_MOMENTS)
+            bound = self.engine.bound_search().find(law, None, [], patient=True, most=_MOST_FOR_MOMENTS)
         except StateSpaceLimitError:
             bound = None
         if bound is None:

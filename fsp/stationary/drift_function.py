@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.reward import Reward
 
-__all__ = ["Drift", "DriftFunction"]
+__all__ = ["Drift", "DriftFunction", "SurveyedDrift"]
 
 IntArray = NDArray[np.int64]
 LongArray = NDArray[np.longdouble]
@@ -37,10 +37,6 @@ class Drift(ABC):
     def change(self, states: IntArray, jump: IntArray) -> tuple[LongArray, LongArray]:
         """Return ``V(y + jump) - V(y)`` at states, and the sum of the magnitudes of its terms."""
 
-    def candidates(self, lattice: Lattice, decrease: float, reward: Reward, most: int) -> IntArray:
-        """Return all states at which ``QV > -decrease * f`` is not excluded; polynomials leave this to `drift_region`."""
-        raise NotImplementedError
-
     @abstractmethod
     def describe(self, names: list[str]) -> str:
         """Return the function as a text."""
@@ -58,6 +54,14 @@ class Drift(ABC):
                 total += rates[:, r] * change
                 error += rates[:, r] * magnitude * margin
         return total, error
+
+
+class SurveyedDrift(Drift):
+    """A drift function that knows itself at which states it may rise."""
+
+    @abstractmethod
+    def candidates(self, lattice: Lattice, decrease: float, reward: Reward, most: int) -> IntArray:
+        """Return all states at which ``QV > -decrease * f`` is not excluded."""
 
 
 @dataclass(frozen=True, eq=False)

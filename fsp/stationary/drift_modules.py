@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.stationary.drift_function import Drift
+from fsp.stationary.drift_function import SurveyedDrift
 from fsp.stationary.drift_region import NoDrift, enumerate_sums
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.rate_ranges import RateRanges
@@ -64,7 +64,7 @@ def grid_of(lengths: list[int]) -> IntArray:
 
 
 @dataclass(frozen=True, eq=False)
-class ModuleDrift(Drift):
+class ModuleDrift(SurveyedDrift):
     """``V(y) = slope . y + sum_i u_i(y_i)``.
 
     Attributes

@@ -20,7 +20,7 @@ from fsp.interval import Interval
 from fsp.moments.majorants import bounded_rate
 from fsp.moments.polynomial import Polynomial, multiply, polynomial
 from fsp.moments.ranges import Box, value_range
-from fsp.stationary.drift_function import Drift, DriftFunction
+from fsp.stationary.drift_function import Drift, DriftFunction, SurveyedDrift
 from fsp.stationary.lattice import UNIT, Lattice
 from fsp.stationary.reward import Reward
 
@@ -317,6 +317,7 @@ def rising_states(
     if isinstance(drift, DriftFunction):
         candidates = SeparableBound(lattice, drift, decrease, reward).positive_states(most)
     else:
+        assert isinstance(drift, SurveyedDrift)
         candidates = drift.candidates(lattice, decrease, reward, most)
     found = [np.zeros((0, lattice.n_axes), np.int64)]
     for start in range(0, len(candidates), _CHUNK):

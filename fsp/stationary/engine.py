@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fsp.errors import PropensityError, SolverError
+from fsp.errors import SolverError
 from fsp.generator.growth import closure
 from fsp.statespace.constraints import Constraints
 from fsp.statespace.fibres import FibreSet
+from fsp.stationary.bound_search import BoundSearch
 from fsp.stationary.certificate import WeightedResidual
 from fsp.stationary.chain import FiniteChain
 from fsp.stationary.classes import Classes, communicating_classes
 from fsp.stationary.contraction import Contraction, find_contraction
-from fsp.stationary.drift_compact import compact_candidate
-from fsp.stationary.drift_function import Drift
-from fsp.stationary.drift_module_search import modular_candidates
-from fsp.stationary.drift_region import NoDrift
-from fsp.stationary.drift_search import (
-    drift_scale,
-    linear_candidates,
-    quadratic_candidate,
-    squared_candidates,
-)
-from fsp.stationary.hitting import HittingBound, MakeSolver, finite_hitting_bound, hitting_bound
+from fsp.stationary.hitting import HittingBound, MakeSolver
 from fsp.stationary.lattice import Lattice
 from fsp.stationary.law import TruncatedLaw, truncated_law
 from fsp.stationary.protocol import ChainSolver, find_solver
-from fsp.stationary.reward import Reward
 from fsp.stationary.selection import SelectedSolver
 from fsp.stationary.start import likely_state
 from fsp.stationary.transport import reflected
@@ -58,20 +48,10 @@ _MOST_CANCELLED = 1e-3
 CRUDE = 1e-6
 #: Up to so many states a finite class is taken whole.
 _WHOLE_STATES = 200_000
-#: Up to so many states the first set takes part in the bound of the return time.
-_WIDER_STATES = 100_000
-#: Most states of the linear systems for this bound; many counts make them slow.
-_MOST_FOR_BOUND, _MOST_FOR_BOUND_MANY = 400_000, 150_000
 #: Part of the outflow that growth leaves aside where what leaves a set stays near it.
 _IGNORED_BY_DISTANCE = 0.03
 #: From so many unbounded counts on the volume outside of which V falls decides which function is tried first.
 _MANY_COUNTS = 4
-#: How many times steeper than need be the bound rises outside, for many counts.
-_STEEPER_MANY = 4.0
-#: How strongly V has to fall outside of the set of the linear systems, relative to the rate at which reactions raise it.
-_SLACKS = (0.25, 0.05, 0.01)
-#: What is asked of functions that were made to fall by one, so that rounding does not matter.
-_NEARLY_ALL = 0.95
 
 
 class Divided(Exception):
@@ -193,10 +173,11 @@ class Engine:
         law = self.likely_law(unproven) if whole is None else self.solve(whole)
         rough_time = time.perf_counter() - began
         patient = unproven != "refuse"
-        bound = self.find_bound(law, whole, why, patient)
-        if bound is None and self.trap is not None:
-            law = self.solve(FibreSet.from_reduced(self.lattice.coordinates, self.trap))
-            bound = self.find_bound(law, whole, why, patient)
+        search = self.bound_search()
+        bound = search.find(law, whole, why, patient)
+        if bound is None and search.trap is not None:
+            law = self.solve(FibreSet.from_reduced(self.lattice.coordinates, search.trap))
+            bound = search.find(law, whole, why, patient)
         if bound is None and (unproven == "refuse" or (unproven == "divide" and self.divided is not None)):
             raise Divided(self.divided or law.space, why)
         bound_time = time.perf_counter() - began - rough_time
@@ -209,6 +190,10 @@ class Engine:
             seconds=time.perf_counter() - began,
         )
         return result
+
+    def bound_search(self) -> BoundSearch:
+        """Return a search for bounds of the return time."""
+        return BoundSearch(self.lattice, self.many, self.make_solver, self.make_crude)
 
     # -- laws of truncated chains ----------------------------------------------------------------------------
 
@@ -320,75 +305,6 @@ class Engine:
             law = law.light()  # room for the rates of the larger set
             law = self.solve(larger, law.most_likely, crude=True)
         return law
-
-    # -- the bound of the return time ------------------------------------------------------------------------
-
-    trap: IntArray | None = None
-
-    def candidates(self, law: TruncatedLaw) -> Iterator[Drift]:
-        """Yield drift functions worth trying."""
-        p, states = law.p.astype(float), law.space.reduced().astype(float)
-        mean = p @ states
-        variance = p @ (states - mean) ** 2
-        found = list(linear_candidates(self.lattice, mean))
-        quadratic = quadratic_candidate(self.lattice, mean, variance)
-        found = found[:1] + ([quadratic] if quadratic is not None else []) + found[1:]
-        compact = [drift for drift in [compact_candidate(self.lattice)] if drift is not None]
-        falling = [drift.slope for drift in (*compact, *found) if drift.kind == "linear"]
-        if self.many:
-            if compact:
-                found = found[:2]  # more would take long to fail where these do
-            yield from modular_candidates(self.lattice, falling)
-            yield from (*compact, *found)
-        else:
-            yield from (*found, *squared_candidates(self.lattice, mean), *compact)
-            yield from modular_candidates(self.lattice, falling)
-
-    def find_bound(
-        self,
-        law: TruncatedLaw,
-        whole: FibreSet | None,
-        why: list[str],
-        patient: bool,
-        most: int | None = None,
-    ) -> HittingBound | None:
-        """Return the first bound of the return time whose proof succeeds; the reasons of the others go to ``why``.
-
-        Without patience systems without a solution, a sign that the reference is not reached, are the end of it. Linear
-        systems have up to ``most`` states, if that is given.
-        """
-        reward = Reward.time(self.lattice.n_axes)
-        if whole is not None:
-            try:
-                return finite_hitting_bound(self.lattice, whole, reward, law.most_likely, self.make_solver)
-            except (NoDrift, SolverError) as reason:
-                why.append(str(reason))
-                return None
-        wider = law.space if law.space.n_states <= _WIDER_STATES else None
-        for drift in self.candidates(law):
-            modular = drift.kind == "modular"
-            rise = (
-                1.0 if modular else drift_scale(self.lattice, drift, law.space.reduced(), law.p.astype(float))
-            )
-            for slack in (_NEARLY_ALL,) if modular else _SLACKS:
-                try:
-                    return hitting_bound(
-                        self.lattice, drift, slack * rise, reward, law.most_likely, self.make_crude,
-                        law.space if modular else wider,
-                        most or (_MOST_FOR_BOUND_MANY if self.many and not modular else _MOST_FOR_BOUND),
-                        _STEEPER_MANY if self.many and not modular else 1.0,
-                    )  # fmt: skip
-                except (NoDrift, PropensityError, SolverError) as reason:
-                    # Where no law reaches, propensities need not make sense, and tables may grow without end.
-                    failure = f"{drift.kind} drift function: {reason}"
-                    if failure not in why:
-                        why.append(failure)
-                    if isinstance(reason, SolverError) and not patient:
-                        return None
-                    if isinstance(reason, NoDrift) and reason.trap is not None and self.trap is None:
-                        self.trap = reason.trap
-                        return None
-        return None
 
     # -- growth to the tolerance -----------------------------------------------------------------------------
 
